@@ -1,0 +1,32 @@
+enum HelpText {
+  static let version: StaticString = "lastcall-init 0.1.0\n"
+
+  static let help: StaticString = """
+    Usage: lastcall-init [options] [--] command [arguments]
+
+    Runs one command, keeps its whole process tree, and stops it by a plan: as PID 1 of a container, or anywhere.
+    Signals are forwarded, orphans reaped, and it ends only when the tree is empty, with the command's exit status.
+
+      --stop PLAN       how to stop: signals and waits, as TERM/25/KILL or QUIT/10/TERM@tree/5/KILL. Scopes are
+                        main, group, rest, tree; hook(command) and pause(2) may come first. Without it: tell the
+                        command, tell the rest when it has ended or half of the grace is gone, KILL at grace
+      --grace TIME      budget of the whole stop (8 s)
+      --floor TIME      least time between the first signal and KILL when the grace runs out (1 s or a quarter of it)
+      --reserve TIME    end of the grace that hooks and pauses cannot use
+      --until WHAT      what has to be gone for the stop to be complete: tree (all of it) or main (the command)
+      --stop-on SIGS    signals that begin the stop (TERM,INT); all others are forwarded
+      --timeout TIME    begin the stop after that long; exit 124 then, 137 if it came to KILL
+      --keep DIRECTORY  keep a replica for an engine: control socket, output and exit record go there
+      -v, --verbose     say what happens on stderr
+      -h, --help        this text
+      -V, --version     the version
+
+    Times are seconds (8, 0.5) or have a unit (500ms, 2m). Each option with a value can be set by the environment
+    too: LASTCALL_STOP, LASTCALL_GRACE, LASTCALL_STOP_ON, … The command gets LASTCALL_GRACE, one second less.
+
+    Exit status: the command's; 128 + n when signal n ended it; 124 after --timeout, 137 when it came to KILL;
+    125 when lastcall-init itself failed, 126 when the command cannot be executed, 127 when it is not found;
+    2 for wrong options.
+
+    """
+}

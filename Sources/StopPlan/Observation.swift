@@ -1,0 +1,94 @@
+/// A process that cannot be mistaken for a later one with the same pid.
+public struct ProcessIdentity: Equatable, Hashable, Sendable {
+  /// The pid in the keeper's PID namespace.
+  public var pid: Int32
+  /// Its start in clock ticks since boot (/proc/PID/stat, field 22; proc(5)).
+  public var startTime: UInt64
+
+  /// The process `pid` that started at `startTime`.
+  public init(pid: Int32, startTime: UInt64) {
+    self.pid = pid
+    self.startTime = startTime
+  }
+}
+
+/// What a look at the process tree found.
+public struct Observation: Equatable, Sendable {
+  /// One living process of the tree; zombies are not in it.
+  public struct Member: Equatable, Sendable {
+    /// Which process.
+    public var identity: ProcessIdentity
+    /// Whether it is stopped (state T) and would see a signal only after CONT.
+    public var isStopped: Bool
+    /// Whether it is in the main process's process group.
+    public var inMainGroup: Bool
+
+    /// A member.
+    public init(identity: ProcessIdentity, isStopped: Bool, inMainGroup: Bool) {
+      self.identity = identity
+      self.isStopped = isStopped
+      self.inMainGroup = inMainGroup
+    }
+  }
+
+  /// The living members; only the main process when that alone was asked for.
+  public var members: [Member]
+  /// The pid that was given out last when the look was over; a process with a later one was born after it.
+  public var newestPid: Int32
+  /// Whether the main process could not act on a stop signal now: it ignores it, or is a shell that waits for a foreground child.
+  public var mainCannotAct: Bool
+
+  /// An observation.
+  public init(members: [Member], newestPid: Int32, mainCannotAct: Bool) {
+    self.members = members
+    self.newestPid = newestPid
+    self.mainCannotAct = mainCannotAct
+  }
+}
+
+/// Who has been told what, so that each process gets a step's signal once.
+struct ToldProcesses {
+  struct Entry {
+    var identity: ProcessIdentity
+    var step: Int
+    /// Bit n-1 is set when signal n was sent.
+    var signals: UInt64
+  }
+  private var entries: [Entry] = []
+
+  /// Whether `identity` has had `signal` from any step.
+  func hasHad(_ signal: Signal, _ identity: ProcessIdentity) -> Bool {
+    let index = position(of: identity.pid)
+    guard index < entries.count, entries[index].identity == identity else { return false }
+    return entries[index].signals & (1 << UInt64(signal.number - 1)) != 0
+  }
+
+  /// Records that a step's signal goes to `identity`.
+  /// - Returns: nil when this step has told it already, else whether it is told for the first time.
+  mutating func record(_ identity: ProcessIdentity, step: Int, signal: Signal) -> Bool? {
+    let bit: UInt64 = 1 << UInt64(signal.number - 1)
+    let index = position(of: identity.pid)
+    if index < entries.count, entries[index].identity.pid == identity.pid {
+      if entries[index].identity == identity {
+        if entries[index].step == step { return nil }
+        entries[index].step = step
+        entries[index].signals |= bit
+        return false
+      }
+      entries[index] = Entry(identity: identity, step: step, signals: bit)
+      return true
+    }
+    entries.insert(Entry(identity: identity, step: step, signals: bit), at: index)
+    return true
+  }
+
+  private func position(of pid: Int32) -> Int {
+    var low = 0
+    var high = entries.count
+    while low < high {
+      let middle = (low + high) / 2
+      if entries[middle].identity.pid < pid { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}

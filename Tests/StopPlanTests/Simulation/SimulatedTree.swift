@@ -1,0 +1,85 @@
+import StopPlan
+
+/// A process tree that behaves at random: what the keeper would see of a real one.
+struct SimulatedTree {
+  enum Reaction: Equatable {
+    /// Ends that long after a signal.
+    case ends(after: TimeSpan)
+    /// Starts a child for its clean-up, and ends with it.
+    case cleansUp(TimeSpan)
+    /// Ignores everything but KILL.
+    case ignores
+    /// A shell that acts only after its foreground child has ended.
+    case waitsForChild(pid: Int32)
+  }
+
+  struct Member {
+    var identity: ProcessIdentity
+    var bornAt: Instant
+    var reaction: Reaction
+    var isStopped = false
+    var inMainGroup: Bool
+    var pending: TimeSpan?
+    /// When it was first sent something gentle, and last.
+    var toldAt: Instant?
+    /// Whether a process started it after being told.
+    var isCleanUp = false
+  }
+
+  static let mainPid: Int32 = 100
+  private(set) var members: [Int32: Member] = [:]
+  private(set) var nextPid: Int32 = 101
+  private var nextStart: UInt64 = 1
+  /// Statuses of the gone, by identity.
+  private(set) var gone: Set<ProcessIdentity> = []
+
+  var isEmpty: Bool { members.isEmpty }
+  var main: Member? { members[Self.mainPid] }
+
+  mutating func spawn(
+    _ reaction: Reaction, inMainGroup: Bool, at now: Instant, asMain: Bool = false, mayReusePid: Bool = true,
+    generator: inout SeededGenerator
+  ) -> Int32 {
+    let pid: Int32
+    if asMain {
+      pid = Self.mainPid
+    } else if mayReusePid, generator.chance(20), let reused = gone.map(\.pid).filter({ $0 != Self.mainPid && members[$0] == nil }).min() {
+      pid = reused
+    } else {
+      pid = nextPid
+      nextPid += 1
+    }
+    let identity = ProcessIdentity(pid: pid, startTime: nextStart)
+    nextStart += 1
+    members[pid] = Member(identity: identity, bornAt: now, reaction: reaction, inMainGroup: inMainGroup)
+    return pid
+  }
+
+  mutating func update(_ pid: Int32, _ change: (inout Member) -> Void) {
+    if var member = members[pid] {
+      change(&member)
+      members[pid] = member
+    }
+  }
+
+  mutating func remove(_ pid: Int32) {
+    if let member = members.removeValue(forKey: pid) { gone.insert(member.identity) }
+  }
+
+  func observation(wholeTree: Bool) -> Observation {
+    var found: [Observation.Member] = []
+    for pid in members.keys.sorted() where wholeTree || pid == Self.mainPid {
+      guard let member = members[pid] else { continue }
+      found.append(Observation.Member(identity: member.identity, isStopped: member.isStopped, inMainGroup: member.inMainGroup))
+    }
+    return Observation(members: found, newestPid: nextPid - 1, mainCannotAct: mainCannotAct)
+  }
+
+  private var mainCannotAct: Bool {
+    switch main?.reaction {
+    case .ignores: true
+    case .waitsForChild(let child): members[child] != nil
+    default: false
+    }
+  }
+}
