@@ -9,8 +9,18 @@ let strict: [SwiftSetting] =
 let package = Package(
   name: "lastcall",
   products: [
-
-    .executable(name: "lastcall-init", targets: ["lastcall-init"])
+    .executable(name: "lastcall", targets: ["CommandLineTool"]),
+    .executable(name: "lastcall-init", targets: ["lastcall-init"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: [
     // Ring 0: values and state machines. No Foundation, no I/O, no clock; compiles in Embedded Swift.
@@ -22,7 +32,47 @@ let package = Package(
     .target(name: "Keeper", dependencies: ["StopPlan", "Linux", "CLinux"], swiftSettings: strict),
     .executableTarget(name: "lastcall-init", dependencies: ["Keeper"], path: "Sources/Init", swiftSettings: strict),
 
+    // Ring 2: full Swift.
+    .target(name: "AppSpec", dependencies: ["StopPlan", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
+    .target(name: "Rollout", dependencies: ["StopPlan"], swiftSettings: strict),
+    .target(
+      name: "Ingress",
+      dependencies: [.product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+      swiftSettings: strict),
+    .target(
+      name: "Engine",
+      dependencies: [
+        "StopPlan", "Linux", "AppSpec", "Rollout", "Ingress",
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: strict),
+    .executableTarget(
+      name: "CommandLineTool",
+      dependencies: [
+        "StopPlan", "Linux", "AppSpec", "Engine", "Ingress",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+
+    // Examples.
+    .executableTarget(
+      name: "hello",
+      dependencies: [
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Examples/hello/Sources/hello", swiftSettings: strict),
+
+    // The tests' own load: a client that classes every failure.
+    .target(name: "Load", path: "Tests/Load", swiftSettings: strict),
+    .executableTarget(name: "load-client", dependencies: ["Load"], path: "Tests/LoadClient", swiftSettings: strict),
+
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan"], swiftSettings: strict),
+    .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan"], swiftSettings: strict),
+    .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

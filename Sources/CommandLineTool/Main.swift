@@ -1,0 +1,80 @@
+import ArgumentParser
+import Engine
+import Foundation
+import Linux
+
+@main
+enum Main {
+  static func main() {
+    // Before any other thread is there: all of them have to block what the engine reads.
+    ServingSignals.take(for: CommandLine.arguments)
+    Task.detached { exit(await run(Array(CommandLine.arguments.dropFirst()))) }
+    while true { pause() }
+  }
+
+  private static func run(_ arguments: [String]) async -> Int32 {
+    do {
+      var command = try Lastcall.parseAsRoot(arguments)
+      if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
+      return 0
+    } catch {
+      return report(error)
+    }
+  }
+
+  private static func report(_ error: any Error) -> Int32 {
+    if let failure = error as? CommandFailure {
+      if !failure.message.isEmpty { Output.error(failure.message) }
+      return failure.code
+    }
+    if let failure = error as? EngineError {
+      Output.error(failure.description)
+      return 1
+    }
+    let code = Lastcall.exitCode(for: error).rawValue
+    let text = Lastcall.fullMessage(for: error)
+    guard code != 0 else {
+      print(text)
+      return 0
+    }
+    FileHandle.standardError.write(Data((text + "\n").utf8))
+    return code == ExitCode.validationFailure.rawValue ? 2 : code
+  }
+}
+
+/// All that lastcall can be asked.
+struct Lastcall: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lastcall",
+    abstract: "Stops, replaces and upgrades services without losing a request, a message or a child process.",
+    discussion: """
+      Exit codes: 0 done, 1 it failed, 2 wrong options or a wrong file, 3 the engine does not run.
+      `lastcall run` has those of timeout(1); see lastcall run --help.
+      """,
+    version: "0.1.0",
+    subcommands: [
+      Up.self, Down.self, Ps.self, Restart.self, Stop.self, Events.self, Logs.self, Run.self, Validate.self, SignalTable.self, IngressCommand.self,
+    ])
+}
+
+/// A failure with its exit code; the message says what happened, to what, and what to do.
+struct CommandFailure: Error {
+  var code: Int32
+  var message: String
+}
+
+/// The signals of a process that serves, taken at its very start.
+enum ServingSignals {
+  nonisolated(unsafe) private(set) static var taken: Result<Signals, SystemError>?
+
+  static func take(for arguments: [String]) {
+    guard arguments.dropFirst().contains(where: { $0 == "up" || $0 == "ingress" }) else { return }
+    do throws(SystemError) { taken = .success(try Signals()) } catch { taken = .failure(error) }
+  }
+
+  /// The stream of what was taken.
+  static func stream() throws -> SignalStream {
+    guard let taken else { throw CommandFailure(code: 1, message: "signals were not taken at the start") }
+    return SignalStream(try taken.get())
+  }
+}

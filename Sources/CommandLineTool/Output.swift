@@ -1,0 +1,49 @@
+import Engine
+import Foundation
+
+/// What the command line prints: colours only on a terminal and without NO_COLOR (no-color.org).
+enum Output {
+  static let isColoured = isatty(1) == 1 && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
+
+  static func error(_ message: String) {
+    FileHandle.standardError.write(Data("lastcall: \(message)\n".utf8))
+  }
+
+  /// Prints a line at once, also into a pipe.
+  static func line(_ text: String) {
+    FileHandle.standardOutput.write(Data((text + "\n").utf8))
+  }
+
+  static func event(_ event: EngineEvent, withDate: Bool = false) {
+    let time = time(event.at, withDate: withDate)
+    let subject = event.replica ?? (event.app.isEmpty ? "lastcall" : event.app)
+    line("\(dim(time))  \(subject.padded(to: 14)) \(reason(event).padded(to: isColoured ? 25 : 16)) \(event.message)")
+  }
+
+  static func progress(_ text: String) { line(dim("          " + text)) }
+
+  static func json<Value: Encodable>(_ value: Value) throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    line(String(decoding: try encoder.encode(value), as: UTF8.self))
+  }
+
+  private static func time(_ seconds: Double, withDate: Bool) -> String {
+    let formatter = DateFormatter()
+    formatter.locale = Locale(identifier: "en_US_POSIX")
+    formatter.dateFormat = withDate ? "yyyy-MM-dd HH:mm:ss" : "HH:mm:ss"
+    return formatter.string(from: Date(timeIntervalSince1970: seconds))
+  }
+
+  private static func reason(_ event: EngineEvent) -> String {
+    guard isColoured else { return event.reason }
+    return (event.kind == .warning ? "\u{1b}[33m" : "\u{1b}[32m") + event.reason + "\u{1b}[0m"
+  }
+
+  private static func dim(_ text: String) -> String { isColoured ? "\u{1b}[2m\(text)\u{1b}[0m" : text }
+}
+
+extension String {
+  /// The text with blanks up to a width.
+  func padded(to width: Int) -> String { count >= width ? self : self + String(repeating: " ", count: width - count) }
+}

@@ -1,0 +1,68 @@
+import AppSpec
+import ArgumentParser
+import Engine
+import Foundation
+import Linux
+
+/// lastcall up
+struct Up: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Run the apps of a file until Ctrl-C.",
+    discussion: """
+      Ctrl-C, TERM or HUP stop everything by each app's plan; a second Ctrl-C skips to the plan's next signal.
+      Exit codes: 0 everything has stopped, 1 it could not be started, 2 the file is wrong.
+      """)
+
+  @OptionGroup var file: FileOption
+
+  func run() async throws {
+    let spec = try file.read()
+    let signals = try ServingSignals.stream()
+    let engine = try Engine(
+      file: spec, environment: file.environment, initBinary: try Binaries.lastcallInit(), ownBinary: try Binaries.own())
+    let (id, reports) = await engine.reporter.watch()
+    let printing = Task {
+      for await report in reports {
+        switch report {
+        case .event(let event): Output.event(event)
+        case .progress(_, let line): Output.progress(line)
+        }
+      }
+    }
+    let watching = Task { for await arrival in signals.arrivals { await engine.signalled(arrival) } }
+    Output.line("\(spec.apps.count == 1 ? "1 app" : "\(spec.apps.count) apps") of \(spec.path); Ctrl-C stops \(spec.apps.count == 1 ? "it" : "them")")
+    do {
+      try await engine.start()
+      await engine.untilOver()
+    } catch {
+      await engine.stop(because: "it could not be started")
+      await engine.untilOver()
+      await engine.reporter.unwatch(id)
+      await printing.value
+      throw error
+    }
+    watching.cancel()
+    await engine.reporter.unwatch(id)
+    await printing.value
+  }
+}
+
+/// Where our programs are.
+enum Binaries {
+  static func own() throws -> String {
+    guard let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
+      throw CommandFailure(code: 1, message: "/proc is not mounted; lastcall needs it to see processes")
+    }
+    return path
+  }
+
+  /// `LASTCALL_INIT`, or lastcall-init beside lastcall.
+  static func lastcallInit() throws -> String {
+    let named = ProcessInfo.processInfo.environment["LASTCALL_INIT"]
+    let path = try named ?? URL(fileURLWithPath: own()).deletingLastPathComponent().appendingPathComponent("lastcall-init").path
+    guard FileManager.default.isExecutableFile(atPath: path) else {
+      throw CommandFailure(code: 1, message: "there is no lastcall-init at \(path); build it with scripts/build, or set LASTCALL_INIT")
+    }
+    return path
+  }
+}

@@ -1,0 +1,103 @@
+import AppSpec
+import CLinux
+import Foundation
+import Ingress
+import Linux
+import StopPlan
+
+/// The proxy of one app: a program of ours under a keeper of its own, as any replica.
+actor IngressProcess {
+  private let app: App
+  private let process: ReplicaProcess
+  private let controlPath: String
+  private var client: IngressClient?
+  private var drainWaiters: [String: CheckedContinuation<Void, Never>] = [:]
+  private var drained: Set<String> = []
+
+  init(app: App, listener: ListeningSocket, context: EngineContext) {
+    self.app = app
+    let name = app.name + "-proxy"
+    controlPath = context.paths.replica(name) + "/ingress.sock"
+    let command = CommandWords(
+      program: context.ownBinary, arguments: [Template("ingress"), Template("--control"), Template(controlPath)], directory: app.directory)
+    let proxy = App(proxyFor: app, named: name, command: command)
+    process = ReplicaProcess(name: name, app: proxy, port: nil, listener: listener.descriptor, context: context)
+  }
+
+  var pid: Int32 { get async { await process.main } }
+
+  /// Starts the proxy and waits until it takes connections.
+  func start() async throws {
+    try await process.launch()
+    guard await process.untilReady() else { throw EngineError("the proxy of \(app.name) ended before it was ready; see lastcall logs \(app.name)-proxy") }
+    let client = try await IngressClient.connect(controlPath)
+    self.client = client
+    Task {
+      for await event in client.events {
+        if case .drained(let replica) = event { isDrained(replica) }
+      }
+    }
+  }
+
+  func untilEnded() async { await process.untilEnded() }
+
+  /// Sends requests to a replica from now on.
+  func add(_ replica: String, port: Int) async throws {
+    guard let address = ReplicaAddress("127.0.0.1:\(port)") else { return }
+    try await client?.add(replica, address)
+  }
+
+  /// Takes a replica out. When this returns no new request goes to it.
+  /// - Returns: how many requests are still in flight.
+  func drain(_ replica: String) async throws -> Int {
+    guard let answer = try await client?.drain(replica) else { return 0 }
+    if answer.isDrained { isDrained(replica) }
+    return answer.inFlight
+  }
+
+  /// Waits until nothing is in flight on a drained replica, at most until the deadline.
+  func untilDrained(_ replica: String, by deadline: Instant) async {
+    if drained.contains(replica) { return }
+    let limit = Task {
+      try await Task.sleep(nanoseconds: UInt64(max(0, (deadline - Clock.now).nanoseconds)))
+      wake(replica)
+    }
+    await withCheckedContinuation { drainWaiters[replica] = $0 }
+    limit.cancel()
+  }
+
+  func remove(_ replica: String) async {
+    drained.remove(replica)
+    try? await client?.remove(replica)
+  }
+
+  func inFlight(_ replica: String) async -> Int? {
+    let status = try? await client?.status()
+    return status?.replicas.first { $0.replica == replica }?.inFlight
+  }
+
+  private func isDrained(_ replica: String) {
+    drained.insert(replica)
+    wake(replica)
+  }
+
+  private func wake(_ replica: String) { drainWaiters.removeValue(forKey: replica)?.resume() }
+
+  /// Stops the proxy: it answers what is in flight and closes.
+  func stop(grace: TimeSpan) async { await process.stop(deadline: Clock.now + grace) }
+
+  func escalate() async { await process.escalate() }
+}
+
+extension App {
+  /// The proxy as an app: ready when it says so, stopped by TERM within the app's own grace.
+  init(proxyFor app: App, named name: String, command: CommandWords) {
+    self = app
+    self.name = name
+    self.command = command
+    environment = [:]
+    replicas = 1
+    ready = Readiness(.notify)
+    stop = Stop(grace: app.stop.grace)
+  }
+}

@@ -1,0 +1,36 @@
+import CLinux
+import Foundation
+import Linux
+
+/// A TCP socket that is bound and listens, to be inherited. Closing it is for whoever made it.
+struct ListeningSocket: Sendable {
+  let descriptor: Descriptor
+  let host: String
+  let port: Int
+
+  /// Listens at an IP address and a port; port 0 takes any free one.
+  init(host: String, port: Int) throws(EngineError) {
+    self.host = host
+    self.port = port
+    var hints = addrinfo()
+    hints.ai_flags = AI_NUMERICHOST | AI_PASSIVE
+    hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
+    var found: UnsafeMutablePointer<addrinfo>?
+    guard getaddrinfo(host, String(port), &hints, &found) == 0, let address = found else {
+      throw EngineError("\(host) is not an IP address to listen at")
+    }
+    defer { freeaddrinfo(address) }
+    let number = socket(address.pointee.ai_family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard number >= 0 else { throw EngineError("cannot make a socket: \(SystemError(code: errno))") }
+    descriptor = Descriptor(number: number)
+    var on: Int32 = 1
+    setsockopt(number, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+    guard bind(number, address.pointee.ai_addr, address.pointee.ai_addrlen) == 0, listen(number, 4096) == 0 else {
+      let reason = SystemError(code: errno)
+      let isTaken = errno == EADDRINUSE
+      descriptor.close()
+      let remedy = isTaken ? "another program listens there; stop it (ss -ltnp shows it), or change the port" : "change host or port"
+      throw EngineError("cannot listen on \(host):\(port): \(reason); \(remedy)")
+    }
+  }
+}

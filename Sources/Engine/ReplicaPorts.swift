@@ -1,0 +1,63 @@
+import CLinux
+import Foundation
+import Linux
+
+/// Gives each replica under `via: proxy` a port of its own, outside the range that the kernel gives to clients.
+struct ReplicaPorts {
+  private var used: Set<Int> = []
+
+  /// A free port.
+  mutating func take() throws(EngineError) -> Int {
+    let range = Self.range
+    for _ in 0..<512 {
+      let port = Int.random(in: range)
+      if used.contains(port) { continue }
+      guard let probe = try? ListeningSocket(host: "127.0.0.1", port: port) else { continue }
+      probe.descriptor.close()
+      used.insert(port)
+      return port
+    }
+    throw EngineError("no free port between \(range.lowerBound) and \(range.upperBound) for a replica")
+  }
+
+  mutating func giveBack(_ port: Int) { used.remove(port) }
+
+  /// Below the range of /proc/sys/net/ipv4/ip_local_port_range when there is room, else above it.
+  private static var range: ClosedRange<Int> {
+    let text = (try? String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)) ?? ""
+    let bounds = text.split(whereSeparator: \.isWhitespace).compactMap { Int($0) }
+    guard bounds.count == 2 else { return 20_000...32_000 }
+    if bounds[0] > 21_000 { return 20_000...(bounds[0] - 1) }
+    return bounds[1] < 65_000 ? (bounds[1] + 1)...65_535 : 2_000...max(2_001, bounds[0] - 1)
+  }
+}
+
+/// Tells whether a port is listened on by a process of a tree, and not by somebody who happened to take it.
+enum PortOwner {
+  /// Whether some process below `keeper` holds a socket that listens on `port`.
+  static func isListening(on port: Int, below keeper: Int32) -> Bool {
+    let inodes = listeners(on: port)
+    guard !inodes.isEmpty else { return false }
+    for record in ProcessTree.descendants(of: keeper) {
+      let directory = "/proc/\(record.identity.pid)/fd"
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
+        guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: directory + "/" + name) else { continue }
+        if target.hasPrefix("socket:["), inodes.contains(String(target.dropFirst(8).dropLast())) { return true }
+      }
+    }
+    return false
+  }
+
+  /// The inodes of sockets in state LISTEN (0A) on a port (proc(5), /proc/net/tcp).
+  private static func listeners(on port: Int) -> Set<String> {
+    let suffix = ":" + String(format: "%04X", port)
+    var inodes: Set<String> = []
+    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
+      for line in ((try? String(contentsOfFile: file, encoding: .utf8)) ?? "").split(separator: "\n").dropFirst() {
+        let fields = line.split(separator: " ", omittingEmptySubsequences: true)
+        if fields.count > 9, fields[1].hasSuffix(suffix), fields[3] == "0A" { inodes.insert(String(fields[9])) }
+      }
+    }
+    return inodes
+  }
+}

@@ -1,0 +1,222 @@
+import AppSpec
+import CLinux
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// One replica: its keeper, what the keeper says of it, and whether it is ready.
+actor ReplicaProcess {
+  let name: String
+  let port: Int?
+  private let app: App
+  private let context: EngineContext
+  private let listener: Descriptor?
+  private let values: ReplicaValues
+  private(set) var keeper: Int32 = 0
+  private(set) var main: Int32 = 0
+  private(set) var statusText = ""
+  private var link: KeeperLink?
+  private var saidReady = false
+  private var readyWaiters: [CheckedContinuation<Void, Never>] = []
+  private var isEnded = false
+  /// How the program ended; nil while it runs, or when its keeper died before it could tell.
+  private(set) var exitStatus: ExitStatus?
+  private(set) var wasKilled = false
+  private(set) var lastProbe = ""
+
+  init(name: String, app: App, port: Int?, listener: Descriptor?, context: EngineContext) {
+    self.name = name
+    self.app = app
+    self.port = port
+    self.listener = listener
+    self.context = context
+    values = ReplicaValues(port: port)
+  }
+
+  nonisolated var plan: StopPlan { app.stop.plan(for: values) }
+
+  private var directory: String { context.paths.replica(name) }
+
+  // MARK: - Start
+
+  /// Starts the keeper, which starts the program, and follows what it says.
+  func launch() async throws {
+    try EnginePaths.createPrivate(directory)
+    let lock = try Path(string: directory + "/lock").open(O_RDWR | O_CREAT | O_NOFOLLOW)
+    defer { lock.close() }
+    guard try lock.lock() else { throw EngineError("\(name) still runs from before; lastcall cannot start it twice") }
+    let output = try Path(string: directory + "/keeper.log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+    defer { output.close() }
+    let null = try Path("/dev/null").open(O_RDWR)
+    defer { null.close() }
+    var program = Program(executable: Path(string: context.initBinary), arguments: keeperArguments.map { Array($0.utf8) }, environment: environment)
+    (program.input, program.output, program.error) = (null, output, output)
+    program.directory = Path(string: app.directory)
+    program.group = .session
+    // The lock goes on to the program: while something of the replica lives, it is held.
+    program.placed = [listener, lock].compactMap { $0 }
+    program.writesListenPid = listener != nil
+    keeper = try await context.children.start(program)
+    let link = try await connect()
+    self.link = link
+    Task { await follow(link) }
+  }
+
+  private var keeperArguments: [String] {
+    let plan = self.plan
+    return [
+      "lastcall-init", "--keep", directory, "--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor),
+      "--reserve", Self.text(plan.reserve), "--until", plan.until == .main ? "main" : "tree", "--",
+    ] + app.command.argv(for: values)
+  }
+
+  private static func text(_ span: TimeSpan) -> String {
+    var text: [UInt8] = []
+    span.append(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private var environment: [[UInt8]] {
+    var variables = context.environment
+    for (name, value) in app.environment(for: values) { variables[name] = value }
+    if let port { variables["PORT"] = String(port) }
+    if listener != nil {
+      variables["LISTEN_FDS"] = "1"
+      variables["LISTEN_FDNAMES"] = app.name
+    }
+    return variables.map { Array("\($0.key)=\($0.value)".utf8) }
+  }
+
+  /// The socket is there a moment after the keeper has started; how long that takes is bounded.
+  private func connect() async throws -> KeeperLink {
+    let ended = Task { [children = context.children, keeper] in await children.wait(for: keeper) }
+    var pause: UInt64 = 1_000_000
+    let limit = Clock.now + .seconds(20)
+    while true {
+      if let link = try? await KeeperLink.connect(directory + "/control.sock") {
+        Task {
+          _ = await ended.value
+          keeperEnded()
+        }
+        return link
+      }
+      if ProcessRecord(pid: keeper)?.isZombie ?? true {
+        let status = await ended.value
+        throw EngineError("\(name) did not start: \(Self.lastLine(of: directory + "/keeper.log") ?? "its keeper ended with \(status.shellCode)")")
+      }
+      if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory)/keeper.log") }
+      try await Task.sleep(nanoseconds: pause)
+      pause = min(pause * 2, 50_000_000)
+    }
+  }
+
+  static func lastLine(of path: String) -> String? {
+    guard let text = try? String(contentsOfFile: path, encoding: .utf8) else { return nil }
+    return text.split(separator: "\n").last.map(String.init)
+  }
+
+  // MARK: - What the keeper says
+
+  private func follow(_ link: KeeperLink) async {
+    for await message in link.messages { await take(message) }
+  }
+
+  private func take(_ message: KeeperMessage) async {
+    if message.reply == "keeper" { main = message.main ?? main }
+    switch message.event {
+    case "started": main = message.pid ?? main
+    case "notifyReady":
+      saidReady = true
+      wakeReadyWaiters()
+    case "notifyStatus": statusText = message.status ?? ""
+    case "killing":
+      wasKilled = true
+      await report(.warning, "Killing", "the grace is over: KILL for what is left")
+    case "hookFailed": await report(.warning, "FailedPreStopHook", "the hook \(message.command ?? "") could not be run: \(message.reason ?? "")")
+    case "hookOverran": await report(.warning, "FailedPreStopHook", "the hook had not ended when its time was up; it is ended with the rest")
+    case "hookEnded":
+      if let status = message.exitStatus, !status.isSuccess {
+        await report(.warning, "FailedPreStopHook", "the hook ended with \(status.shellCode); see \(directory)/hooks.log")
+      }
+    case "exited": exitStatus = message.exitStatus
+    case "failed": await report(.warning, "Failed", "\(message.command ?? "the command"): \(message.reason ?? "cannot be executed")")
+    case "unkillable": await report(.warning, "Unkillable", "something of it does not end even by KILL; it is not waited for")
+    case "notSignalled":
+      await report(.warning, "NotSignalled", "process \(message.pid ?? 0) could not be sent \(message.sent ?? ""): \(message.reason ?? "")")
+    default: break
+    }
+  }
+
+  private func report(_ kind: EngineEvent.Kind, _ reason: String, _ message: String) async {
+    await context.reporter.report(EngineEvent(app: app.name, replica: name, kind: kind, reason: reason, message: message))
+  }
+
+  private var endWaiters: [CheckedContinuation<Void, Never>] = []
+
+  private func keeperEnded() {
+    isEnded = true
+    link?.close()
+    readExitRecord()
+    wakeReadyWaiters()
+    for waiter in endWaiters { waiter.resume() }
+    endWaiters = []
+  }
+
+  private func readExitRecord() {
+    guard let data = FileManager.default.contents(atPath: directory + "/exit.json"),
+      let record = try? JSONDecoder().decode(KeeperMessage.self, from: data)
+    else { return sweep() }
+    exitStatus = record.exitStatus ?? exitStatus
+  }
+
+  /// The keeper was killed: what it kept leads a session of its own, by which it is found.
+  private func sweep() {
+    guard main > 0, let record = ProcessRecord(pid: main), record.session == main, !record.isZombie else { return }
+    try? DirectSignal.send(.kill, to: -main)
+  }
+
+  /// Waits until nothing of the replica is left.
+  func untilEnded() async {
+    if isEnded { return }
+    await withCheckedContinuation { endWaiters.append($0) }
+  }
+
+  private func wakeReadyWaiters() {
+    for waiter in readyWaiters { waiter.resume() }
+    readyWaiters = []
+  }
+
+  // MARK: - Readiness
+
+  /// Waits until the replica is ready.
+  /// - Returns: false when it ended before.
+  func untilReady() async -> Bool {
+    guard let readiness = app.ready else { return !isEnded }
+    if case .notify = readiness.check {
+      while !saidReady, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
+      return !isEnded
+    }
+    let probe = ReadinessProbe(app: app, values: values, port: port, children: context.children, environment: environment)
+    while !isEnded {
+      guard let problem = await probe.look(readiness, keeper: keeper) else { return !isEnded }
+      lastProbe = problem
+      try? await Task.sleep(nanoseconds: UInt64(readiness.every.nanoseconds))
+    }
+    return false
+  }
+
+  // MARK: - Stop
+
+  /// Asks the keeper to stop the replica by its plan, to be over by the deadline.
+  func stop(deadline: Instant) { link?.stop(id: RequestIDs.next(), deadline: deadline) }
+
+  /// Skips to the plan's next signal.
+  func escalate() { link?.escalate(id: RequestIDs.next()) }
+
+  /// Why it is not ready, as far as is known.
+  var notReadyReason: String {
+    if case .notify = app.ready?.check { return statusText.isEmpty ? "it has not said READY=1" : "it says: \(statusText)" }
+    return lastProbe.isEmpty ? "no probe has ended yet" : lastProbe
+  }
+}

@@ -1,0 +1,141 @@
+import Foundation
+import Glibc
+
+/// A server on a free port of 127.0.0.1 that does to each connection what a closure says.
+final class ScriptedServer: Sendable {
+  let port: UInt16
+  private let listener: Int32
+
+  /// - Parameter handler: called on a thread of its own for every connection; the connection is closed afterwards.
+  init(backlog: Int32 = 128, handler: (@Sendable (ServerConnection) -> Void)?) throws {
+    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let listener = listener
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
+      }
+    }
+    guard bound else { throw POSIXError(.EADDRINUSE) }
+    port = UInt16(bigEndian: address.sin_port)
+    guard let handler else { return }
+    guard listen(listener, backlog) == 0 else { throw POSIXError(.EADDRINUSE) }
+    guard backlog > 0 else { return }
+    let thread = Thread {
+      while true {
+        let connection = accept(listener, nil, nil)
+        guard connection >= 0 else { return }
+        let worker = Thread {
+          let connection = ServerConnection(descriptor: connection)
+          handler(connection)
+          connection.close()
+        }
+        worker.start()
+      }
+    }
+    thread.start()
+  }
+
+  deinit {
+    // Wakes the accepting thread, which then finds no listener and ends.
+    shutdown(listener, Int32(SHUT_RDWR))
+    close(listener)
+  }
+}
+
+/// The server's side of one connection.
+final class ServerConnection {
+  struct Request {
+    var target: String
+    var body: [UInt8]
+  }
+
+  private var descriptor: Int32
+  private var buffered: [UInt8] = []
+
+  init(descriptor: Int32) {
+    self.descriptor = descriptor
+  }
+
+  /// Reads one request of the load client with its body; nil when the client has ended the connection.
+  func readRequest() -> Request? {
+    guard let head = readUntil("\r\n\r\n") else { return nil }
+    let lines = head.split(separator: "\r\n")
+    let words = lines[0].split(separator: " ")
+    var body: [UInt8] = []
+    if let line = lines.first(where: { $0.hasPrefix("Content-Length: ") }) {
+      guard let length = Int(line.dropFirst(16)), let bytes = read(length) else { return nil }
+      body = bytes
+    } else if lines.contains("Transfer-Encoding: chunked") {
+      while true {
+        guard let line = readUntil("\r\n"), let size = Int(line.dropLast(), radix: 16), let piece = read(size + 2) else { return nil }
+        if size == 0 { break }
+        body += piece.dropLast(2)
+      }
+    }
+    return Request(target: String(words[1]), body: body)
+  }
+
+  func send(_ text: String, more: Bool = false) {
+    send(Array(text.utf8), more: more)
+  }
+
+  /// - Parameter more: hold the bytes back until more are sent or the connection is closed (then the FIN is in their segment).
+  func send(_ bytes: [UInt8], more: Bool = false) {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let flags = Int32(MSG_NOSIGNAL) | (more ? Int32(MSG_MORE) : 0)
+      let count = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, flags) }
+      guard count > 0 else { return }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  func reset() {
+    var option = linger(l_onoff: 1, l_linger: 0)
+    setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
+    close()
+  }
+
+  func close() {
+    if descriptor >= 0 { Glibc.close(descriptor) }
+    descriptor = -1
+  }
+
+  /// Blocks until the client has ended the connection.
+  func awaitEnd() {
+    while fill() { buffered = [] }
+  }
+
+  private func readUntil(_ mark: String) -> String? {
+    let wanted = Array(mark.utf8)
+    while true {
+      if let range = buffered.firstRange(of: wanted) {
+        let text = String(decoding: buffered[..<range.upperBound], as: UTF8.self)
+        buffered.removeSubrange(..<range.upperBound)
+        return text
+      }
+      guard fill() else { return nil }
+    }
+  }
+
+  private func read(_ count: Int) -> [UInt8]? {
+    while buffered.count < count {
+      guard fill() else { return nil }
+    }
+    let bytes = Array(buffered.prefix(count))
+    buffered.removeFirst(count)
+    return bytes
+  }
+
+  private func fill() -> Bool {
+    var bytes = [UInt8](repeating: 0, count: 65_536)
+    let count = bytes.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+    guard count > 0 else { return false }
+    buffered += bytes[..<count]
+    return true
+  }
+}
