@@ -68,11 +68,21 @@ let package = Package(
 
     // The tests' own load: a client that classes every failure.
     .target(name: "Load", path: "Tests/Load", swiftSettings: strict),
-    .executableTarget(name: "load-client", dependencies: ["Load"], path: "Tests/LoadClient", swiftSettings: strict),
+    .executableTarget(name: "LoadClient", dependencies: ["Load"], path: "Tests/LoadClient", swiftSettings: strict),
 
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan"], swiftSettings: strict),
     .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan"], swiftSettings: strict),
     .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan"], swiftSettings: strict),
+    .testTarget(name: "LoadTests", dependencies: ["Load", "LoadClient"], swiftSettings: strict),
+    .testTarget(name: "HelloTests", dependencies: ["hello"], swiftSettings: strict),
+    .testTarget(
+      name: "IngressTests",
+      dependencies: ["Ingress", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SystemTests",
+      dependencies: ["StopPlan", "CLinux", "Linux", "Load", "CommandLineTool", "lastcall-init", "hello", "LoadClient"],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

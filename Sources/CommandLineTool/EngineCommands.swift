@@ -4,10 +4,19 @@ import Foundation
 
 /// lastcall down
 struct Down: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Stop all apps by plan, and the engine.")
+  static let configuration = CommandConfiguration(
+    abstract: "Stop all apps by plan, and the engine.", discussion: "Also stops what an engine that was killed has left running.")
   @OptionGroup var file: FileOption
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: "down")) }
+  func run() async throws {
+    do {
+      _ = try await file.ask(EngineRequest(op: "down"))
+    } catch let failure as CommandFailure {
+      let paths = file.paths
+      guard failure.code == 3, !Leftovers.living(paths).isEmpty else { throw failure }
+      try await Leftovers.stop(paths) { Output.line("\($0), left by an engine that was killed, has stopped") }
+    }
+  }
 }
 
 /// lastcall restart

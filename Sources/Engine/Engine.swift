@@ -15,7 +15,9 @@ public actor Engine {
   private var stopWaiters: [CheckedContinuation<Void, Never>] = []
   private var stopping: Task<Void, Never>?
   private var hasStopped = false
-  private var requestsUnderWay = 0
+  private var isOver = false
+  private var connections = 0
+  private static let farewell = TimeSpan.seconds(2)
   private var listeners: [ListeningSocket] = []
 
   /// What `up` prints from.
@@ -69,16 +71,15 @@ public actor Engine {
 
   /// Removes what earlier replicas left in the run directory; refuses to start beside replicas that still live.
   private func clearLeftovers() throws {
+    let living = Leftovers.living(context.paths)
+    guard living.isEmpty else {
+      throw EngineError(
+        "\(living.joined(separator: ", ")) still run, left by an engine that was killed; nothing is started beside them. "
+          + "Stop them with: lastcall down -f \(file.path)")
+    }
     let root = context.paths.run + "/r"
-    for name in (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? [] {
-      let directory = root + "/" + name
-      let held = try Path(string: directory + "/lock").open(O_RDWR | O_CREAT | O_NOFOLLOW)
-      defer { held.close() }
-      guard try held.lock() else {
-        throw EngineError(
-          "\(name) still runs, left by an engine that was killed; nothing is started beside it. Stop it with: lastcall down")
-      }
-      try FileManager.default.removeItem(atPath: directory)
+    for name in try FileManager.default.contentsOfDirectory(atPath: root) {
+      try FileManager.default.removeItem(atPath: root + "/" + name)
     }
   }
 
@@ -98,22 +99,36 @@ public actor Engine {
   public func stop(because reason: String) {
     guard stopping == nil else { return }
     stopping = Task {
-      await context.reporter.report(EngineEvent(app: "", reason: "Stopping", message: "stopping everything (\(reason)); Ctrl-C again to hurry"))
+      if !controllers.isEmpty {
+        await context.reporter.report(
+          EngineEvent(app: "", reason: "Stopping", message: "stopping everything (\(reason)); Ctrl-C again to hurry"))
+      }
       await withTaskGroup { group in
         for controller in controllers { group.addTask { await controller.stopAll() } }
       }
       for listener in listeners { listener.descriptor.close() }
-      await context.reporter.report(EngineEvent(app: "", reason: "Stopped", message: "everything has stopped"))
+      if !controllers.isEmpty {
+        await context.reporter.report(EngineEvent(app: "", reason: "Stopped", message: "everything has stopped"))
+      }
       hasStopped = true
       for waiter in stopWaiters { waiter.resume() }
       stopWaiters = []
-      endIfAnswered()
+      if connections == 0 { return end() }
+      // Who was told closes the connection; who does not is not waited for.
+      try? await Task.sleep(nanoseconds: UInt64(Self.farewell.nanoseconds))
+      end()
     }
   }
 
-  /// The engine is over when everything has stopped and everybody has got an answer.
-  private func endIfAnswered() {
-    guard hasStopped, requestsUnderWay == 0 else { return }
+  func connected() { connections += 1 }
+
+  func disconnected() {
+    connections -= 1
+    if hasStopped, connections == 0 { end() }
+  }
+
+  private func end() {
+    isOver = true
     server?.close()
     for waiter in endWaiters { waiter.resume() }
     endWaiters = []
@@ -124,9 +139,9 @@ public actor Engine {
     for controller in controllers { await controller.escalate() }
   }
 
-  /// Waits until everything has stopped and all requests are answered.
+  /// Waits until everything has stopped and those who asked have their answers.
   public func untilOver() async {
-    if hasStopped, requestsUnderWay == 0 { return }
+    if isOver { return }
     await withCheckedContinuation { endWaiters.append($0) }
   }
 
@@ -138,13 +153,6 @@ public actor Engine {
   // MARK: - Requests of the command line
 
   func answer(_ request: EngineRequest, _ send: @escaping @Sendable (EngineAnswer) async -> Void) async {
-    requestsUnderWay += 1
-    await carryOut(request, send)
-    requestsUnderWay -= 1
-    endIfAnswered()
-  }
-
-  private func carryOut(_ request: EngineRequest, _ send: @escaping @Sendable (EngineAnswer) async -> Void) async {
     guard request.v == 1 else { return await send(EngineAnswer(end: 1, error: "this engine speaks version 1 of the protocol")) }
     let chosen = controllers.filter { request.app == nil || $0.app.name == request.app }
     guard !chosen.isEmpty else {

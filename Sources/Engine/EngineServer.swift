@@ -28,6 +28,8 @@ final class EngineServer: Sendable {
   }
 
   private static func serve(_ connection: LineChannel, _ engine: Engine) async {
+    // The engine ends only after those who asked have got their answer and gone.
+    await engine.connected()
     try? await connection.executeThenClose { inbound, outbound in
       for try await line in inbound {
         guard let request = try? JSONDecoder().decode(EngineRequest.self, from: Data(line.readableBytesView)) else {
@@ -37,6 +39,7 @@ final class EngineServer: Sendable {
         await engine.answer(request) { answer in try? await outbound.write(Self.line(answer)) }
       }
     }
+    await engine.disconnected()
   }
 
   private static func line(_ answer: EngineAnswer) -> ByteBuffer {

@@ -64,6 +64,8 @@ struct KeeperLink: Sendable {
 
   /// Asks for the stop by the keeper's own plan, to be over by the deadline.
   func stop(id: UInt64, deadline: Instant) { commands.yield("stop \(id) \(max(0, deadline.nanoseconds)) -") }
+  /// Asks for the stop by the keeper's own plan within its own grace.
+  func stop(id: UInt64) { commands.yield("stop \(id) - -") }
   /// Asks to skip to the next signal.
   func escalate(id: UInt64) { commands.yield("escalate \(id)") }
   /// Ends the connection.

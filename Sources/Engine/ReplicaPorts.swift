@@ -1,4 +1,4 @@
-import CLinux
+import CLinux.SocketDiagnosis
 import Foundation
 import Linux
 
@@ -36,28 +36,26 @@ struct ReplicaPorts {
 enum PortOwner {
   /// Whether some process below `keeper` holds a socket that listens on `port`.
   static func isListening(on port: Int, below keeper: Int32) -> Bool {
-    let inodes = listeners(on: port)
-    guard !inodes.isEmpty else { return false }
+    let sockets = Set(listeners(on: port).map { "socket:[\($0)]" })
+    guard !sockets.isEmpty else { return false }
     for record in ProcessTree.descendants(of: keeper) {
       let directory = "/proc/\(record.identity.pid)/fd"
       for name in (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? [] {
         guard let target = try? FileManager.default.destinationOfSymbolicLink(atPath: directory + "/" + name) else { continue }
-        if target.hasPrefix("socket:["), inodes.contains(String(target.dropFirst(8).dropLast())) { return true }
+        if sockets.contains(target) { return true }
       }
     }
     return false
   }
 
-  /// The inodes of sockets in state LISTEN (0A) on a port (proc(5), /proc/net/tcp).
-  private static func listeners(on port: Int) -> Set<String> {
-    let suffix = ":" + String(format: "%04X", port)
-    var inodes: Set<String> = []
-    for file in ["/proc/net/tcp", "/proc/net/tcp6"] {
-      for line in ((try? String(contentsOfFile: file, encoding: .utf8)) ?? "").split(separator: "\n").dropFirst() {
-        let fields = line.split(separator: " ", omittingEmptySubsequences: true)
-        if fields.count > 9, fields[1].hasSuffix(suffix), fields[3] == "0A" { inodes.insert(String(fields[9])) }
-      }
+  private static func listeners(on port: Int) -> [UInt32] {
+    guard let port = UInt16(exactly: port) else { return [] }
+    var inodes = [UInt32](repeating: 0, count: 64)
+    var found: [UInt32] = []
+    for family in [AF_INET, AF_INET6] {
+      let count = lc_listeners(family, port, &inodes, inodes.count)
+      if count > 0 { found += inodes.prefix(count) }
     }
-    return inodes
+    return found
   }
 }
