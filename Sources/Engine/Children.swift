@@ -8,9 +8,11 @@ actor Children {
   private var ended: [Int32: ExitStatus] = [:]
   private var alive: Set<Int32> = []
 
-  /// Starts a program with the signal state of a fresh process: no mask, SIGPIPE (which SwiftNIO ignores) at its default.
+  /// Starts a program with the signal state of a fresh process: no mask, SIGPIPE (which SwiftNIO ignores) at its default,
+  /// and without SwiftNIO's sockets, which have no close-on-exec flag.
   func start(_ program: Program) throws(EngineError) -> Int32 {
     var program = program
+    program.inheritsOnlyNamed = true
     program.defaulted |= 1 << UInt64(Signal.pipe.number - 1)
     do throws(Program.StartError) {
       let pid = try program.start()

@@ -37,6 +37,8 @@ public struct Program {
   public var error: Descriptor?
   /// Descriptors that become 3, 4, 5, … in it.
   public var placed: [Descriptor] = []
+  /// Whether it inherits only the standard, placed and kept descriptors, and not what else has no close-on-exec flag.
+  public var inheritsOnlyNamed = false
   /// Descriptors that it inherits at their own numbers.
   public var kept: [Descriptor] = []
   /// Whether the environment entry `LISTEN_PID=` gets its pid (sd_listen_fds(3)).
@@ -94,6 +96,7 @@ public struct Program {
           spawn.err = error?.number ?? -1
           spawn.placed = places.baseAddress
           spawn.placed_count = Int32(places.count)
+          spawn.only_named = inheritsOnlyNamed ? 1 : 0
           spawn.kept = keeps.baseAddress
           spawn.kept_count = Int32(keeps.count)
           if writesListenPid { spawn.listen_pid = environ.last?.advanced(by: 11) }

@@ -4,7 +4,7 @@ import StopPlan
 import Testing
 
 /// The engine by its commands, as a user runs it.
-@Suite struct EngineTests {
+@Suite(.serialized) struct EngineTests {
   private func sleeper(_ more: String = "", script: String = "sleep 1000") -> String {
     "apps:\n  web:\n    command: [sh, -c, '\(script)']\n\(more)"
   }
@@ -131,6 +131,19 @@ import Testing
     #expect(await down.ended() == .code(0))
     #expect(down.output.contains("web-1, left by an engine that was killed, has stopped"), "\(down.output)")
     #expect(try await eventually { kill(pid, 0) != 0 || ProcessRecord(pid: pid)?.isZombie ?? true })
+    await workspace.remove()
+  }
+
+  @Test func aProgramInheritsNoDescriptorsOfTheEngine() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", sleeper())
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(try await mainPid(workspace))/fd").compactMap { Int($0) }
+    // Standard ones, the replica's lock, and the read ends of its own output.
+    #expect(descriptors.count == 6, "\(descriptors)")
+    up.send(.int)
+    _ = await up.ended()
     await workspace.remove()
   }
 

@@ -14,7 +14,7 @@ enum Product {
 
   /// A fresh directory with run and state directories of its own.
   static func workspace() throws -> Workspace {
-    var template = Array("/tmp/lastcall-test.XXXXXX".utf8CString)
+    var template = Array("/tmp/lct.XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else { throw SystemError(code: errno) }
     return Workspace(directory: String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
   }
@@ -69,6 +69,7 @@ final class Running: Sendable {
     start.directory = Path(string: directory)
     (start.input, start.output, start.error) = (null, output, output)
     start.group = .session
+    start.inheritsOnlyNamed = true
     start.defaulted = 1 << UInt64(Signal.pipe.number - 1)
     let pid = try start.start()
     self.pid = pid

@@ -34,6 +34,9 @@
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -182,6 +185,7 @@ struct lc_spawn {
   int in, out, err;         // its standard descriptors, or -1 to inherit
   const int *placed;        // descriptors that become 3, 4, 5, …; each is at least 3 + placed_count itself
   int placed_count;
+  int only_named;           // everything above the placed ones is closed, unless kept: libraries open descriptors without close-on-exec
   const int *kept;          // descriptors that lose close-on-exec where they are
   int kept_count;
   char *listen_pid;         // where in the environment its pid is written in decimal (12 bytes of room), or NULL
@@ -210,6 +214,11 @@ static inline int lc_child(const struct lc_spawn *s, const char *path) {
   if (s->err >= 0 && dup2(s->err, 2) < 0) return errno;
   for (int i = 0; i < s->placed_count; i++)
     if (dup2(s->placed[i], 3 + i) < 0) return errno;
+  if (s->only_named) {
+    unsigned first = 3 + (unsigned)s->placed_count;
+    if (syscall(SYS_close_range, first, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) < 0)
+      for (int fd = (int)first; fd < 65536; fd++) fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
   for (int i = 0; i < s->kept_count; i++) fcntl(s->kept[i], F_SETFD, 0);
   if (s->directory && chdir(s->directory) < 0) return errno;
   if (s->listen_pid) lc_write_decimal(s->listen_pid, getpid());
