@@ -6,6 +6,7 @@ import Linux
 @main
 enum Main {
   static func main() {
+    InheritedMask.keep()
     // Before any other thread is there: all of them have to block what the engine reads.
     ServingSignals.take(for: CommandLine.arguments)
     Task.detached { exit(await run(Array(CommandLine.arguments.dropFirst()))) }
@@ -77,4 +78,14 @@ enum ServingSignals {
     guard let taken else { throw CommandFailure(code: 1, message: "signals were not taken at the start") }
     return SignalStream(try taken.get())
   }
+}
+
+/// The signal mask that we were started with. The threads that run tasks block most signals, and a program that one of
+/// them becomes (execve) would keep that.
+enum InheritedMask {
+  nonisolated(unsafe) private static var mask = sigset_t()
+
+  static func keep() { pthread_sigmask(SIG_SETMASK, nil, &mask) }
+
+  static func restore() { pthread_sigmask(SIG_SETMASK, &mask, nil) }
 }

@@ -45,6 +45,7 @@ struct Run: ParsableCommand {
     do { binary = try Binaries.lastcallInit() } catch let error as CommandFailure { throw CommandFailure(code: 125, message: error.message) }
     var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     pointers.append(nil)
+    InheritedMask.restore()
     execv(binary, &pointers)
     throw CommandFailure(code: 125, message: "cannot execute \(binary): \(String(cString: strerror(errno)))")
   }

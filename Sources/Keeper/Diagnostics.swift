@@ -2,32 +2,48 @@ import Linux
 import StopPlan
 
 /// What a keeper says on stderr: one line at a time, so that lines of several processes do not mix.
-struct Diagnostics {
-  static func say(_ build: (inout [UInt8]) -> Void) {
-    var line: [UInt8] = []
-    line.append(text: "lastcall-init: ")
-    build(&line)
-    line.append(UInt8(ascii: "\n"))
-    try? Descriptor.error.write(line)
+enum Diagnostics {
+  /// Says what happened to what, and why.
+  @inline(never)
+  static func say(_ what: ByteView, _ subject: ByteView = "", _ reason: SystemError? = nil) {
+    var line = start()
+    line.append(text: what)
+    line.append(text: subject)
+    if let reason {
+      line.append(text: ": ")
+      reason.append(to: &line)
+    }
+    end(&line)
   }
 
-  static func say(_ mistake: OptionMistake) {
-    say { line in
-      if mistake.option.utf8CodeUnitCount > 0 {
-        line.append(text: mistake.option)
-        line.append(text: " ")
-      }
-      if !mistake.value.isEmpty {
-        line.append(UInt8(ascii: "\""))
-        line.append(contentsOf: mistake.value)
-        line.append(text: "\": ")
-      }
-      if let position = mistake.position {
-        line.append(text: "at character ")
-        line.append(number: Int64(position + 1))
-        line.append(text: ": ")
-      }
-      line.append(text: mistake.expectation)
+  /// Says what is wrong with an option's value.
+  static func say(_ mistake: OptionParser.Mistake, in option: ByteView, _ value: ByteView) {
+    var line = start()
+    line.append(text: option)
+    if !value.isEmpty {
+      line.append(text: option.isEmpty ? "\"" : " \"")
+      line.append(text: value)
+      line.append(text: "\"")
     }
+    if !option.isEmpty || !value.isEmpty { line.append(text: ": ") }
+    if mistake.position >= 0 {
+      line.append(text: "at character ")
+      line.append(number: Int64(mistake.position + 1))
+      line.append(text: ": ")
+    }
+    line.append(text: mistake.expectation)
+    end(&line)
+  }
+
+  private static func start() -> [UInt8] {
+    var line: [UInt8] = []
+    line.append(text: "lastcall-init: ")
+    return line
+  }
+
+  @inline(never)
+  private static func end(_ line: inout [UInt8]) {
+    line.append(text: "\n")
+    try? Descriptor.error.write(line)
   }
 }

@@ -1,50 +1,63 @@
 import Linux
 import StopPlan
 
-/// The keeper's last events, numbered, for clients that come late; a bound on count and bytes, a gap marked as a gap.
+/// The keeper's last events, numbered, for clients that come late: as many lines as fit a bound, a gap marked as a gap.
 struct EventRing {
-  private struct Entry {
-    var sequence: Int64
-    var line: [UInt8]
-  }
-  private var entries: [Entry] = []
-  private var size = 0
+  private var lines: [UInt8] = []
+  private var firstSequence: Int64 = 1
   private(set) var lastSequence: Int64 = 0
 
-  static let countLimit = 256
   static let sizeLimit = 65_536
 
-  /// Numbers an event and keeps it.
-  /// - Parameter fill: adds the event's own fields.
+  /// Numbers an event.
   /// - Returns: its line.
-  mutating func append(_ name: StaticString, _ fill: (inout JSONLine) -> Void) -> [UInt8] {
+  mutating func makeLine(_ event: KeeperEvent) -> [UInt8] {
     lastSequence += 1
     var json = JSONLine()
     json.field("seq", lastSequence)
-    var time: [UInt8] = []
-    Clock.appendTimestamp(Clock.wall, to: &time)
-    json.field("at", text: time)
-    json.field("event", word: name)
-    fill(&json)
-    let line = json.line()
-    entries.append(Entry(sequence: lastSequence, line: line))
-    size += line.count
-    while entries.count > Self.countLimit || size > Self.sizeLimit { size -= entries.removeFirst().line.count }
-    return line
+    json.field("at", wall: Clock.wall)
+    event.append(to: &json)
+    json.close()
+    return json.bytes
+  }
+
+  /// Keeps a line, and forgets the oldest when there are too many.
+  mutating func keep(_ line: [UInt8]) {
+    lines += line
+    guard lines.count > Self.sizeLimit else { return }
+    // A quarter at once, so that not every event moves the rest.
+    lines = lines.withView { view in
+      var rest = view
+      while rest.count > Self.sizeLimit / 4 * 3 {
+        _ = rest.take(before: UInt8(ascii: "\n"))
+        firstSequence += 1
+      }
+      var kept: [UInt8] = []
+      kept.append(text: rest)
+      return kept
+    }
   }
 
   /// The lines after `sequence`, with a line that marks what is no longer kept.
   func lines(after sequence: Int64) -> [UInt8] {
-    var lines: [UInt8] = []
-    let first = entries.first?.sequence ?? lastSequence + 1
-    if sequence + 1 < first {
+    var result: [UInt8] = []
+    var next = firstSequence
+    if sequence < firstSequence - 1 {
       var gap = JSONLine()
       gap.field("gap", true)
       gap.field("from", sequence + 1)
-      gap.field("to", first - 1)
-      lines = gap.line()
+      gap.field("to", firstSequence - 1)
+      gap.close()
+      result = gap.bytes
     }
-    for entry in entries where entry.sequence > sequence { lines.append(contentsOf: entry.line) }
-    return lines
+    lines.withView { view in
+      var rest = view
+      while next <= sequence, !rest.isEmpty {
+        _ = rest.take(before: UInt8(ascii: "\n"))
+        next += 1
+      }
+      result.append(text: rest)
+    }
+    return result
   }
 }

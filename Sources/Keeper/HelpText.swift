@@ -1,7 +1,10 @@
-enum HelpText {
-  static let version: StaticString = "lastcall-init 0.1.0\n"
+import StopPlan
 
-  static let help: StaticString = """
+enum HelpText {
+  static var version: ByteView { "lastcall-init 0.1.0\n" }
+
+  static var help: ByteView {
+    """
     Usage: lastcall-init [options] [--] command [arguments]
 
     Runs one command, keeps its whole process tree, and stops it by a plan: as PID 1 of a container, or anywhere.
@@ -29,4 +32,5 @@ enum HelpText {
     2 for wrong options.
 
     """
+  }
 }

@@ -1,99 +1,110 @@
+import Linux
 import StopPlan
 
 /// Writes one flat JSON object (RFC 8259) on one line. The Embedded binary has no JSON library, and only ever writes.
 struct JSONLine {
-  private(set) var bytes: [UInt8] = [UInt8(ascii: "{")]
+  private(set) var bytes: [UInt8] = []
 
-  mutating func field(_ name: StaticString, _ value: Int64) {
+  mutating func field(_ name: ByteView, _ value: Int64) {
     key(name)
     bytes.append(number: value)
   }
 
-  mutating func field(_ name: StaticString, _ value: Bool) {
+  mutating func field(_ name: ByteView, _ value: Bool) {
     key(name)
     bytes.append(text: value ? "true" : "false")
   }
 
-  mutating func field(_ name: StaticString, word: StaticString) {
+  /// Adds text of which nothing is known.
+  @inline(never)
+  mutating func field(_ name: ByteView, text: ByteView) {
     key(name)
-    bytes.append(UInt8(ascii: "\""))
-    bytes.append(text: word)
-    bytes.append(UInt8(ascii: "\""))
+    quote()
+    var rest = text
+    while !rest.isEmpty { rest = rest.dropping(appendEscaped(rest)) }
+    quote()
   }
 
-  mutating func field(_ name: StaticString, text: [UInt8]) {
+  /// Adds a signal by its name.
+  @inline(never)
+  mutating func field(_ name: ByteView, _ signal: Signal) {
     key(name)
-    bytes.append(UInt8(ascii: "\""))
-    appendEscaped(text)
-    bytes.append(UInt8(ascii: "\""))
+    quote()
+    signal.appendName(to: &bytes)
+    quote()
+  }
+
+  /// Adds a moment of the wall clock.
+  mutating func field(_ name: ByteView, wall: Int64) {
+    key(name)
+    quote()
+    Clock.appendTimestamp(wall, to: &bytes)
+    quote()
+  }
+
+  /// Adds a failure in words.
+  mutating func field(_ name: ByteView, _ error: SystemError) {
+    key(name)
+    quote()
+    error.append(to: &bytes)
+    quote()
   }
 
   /// Adds how a process ended: `code`, or `signal` and `core`.
+  @inline(never)
   mutating func field(_ status: ExitStatus) {
     switch status {
     case .code(let code): field("code", Int64(code))
     case .signal(let signal, let core):
-      var name: [UInt8] = []
-      signal.appendName(to: &name)
-      field("signal", text: name)
+      field("signal", signal)
       field("core", core)
     }
   }
 
-  /// The object, closed, with its newline.
-  func line() -> [UInt8] { bytes + [UInt8(ascii: "}"), UInt8(ascii: "\n")] }
+  /// Closes the object, with its newline.
+  mutating func close() { bytes.append(text: "}\n") }
 
-  private mutating func key(_ name: StaticString) {
-    if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-    bytes.append(UInt8(ascii: "\""))
+  @inline(never)
+  private mutating func key(_ name: ByteView) {
+    bytes.append(text: bytes.isEmpty ? "{\"" : ",\"")
     bytes.append(text: name)
     bytes.append(text: "\":")
   }
 
-  private mutating func appendEscaped(_ text: [UInt8]) {
-    var index = 0
-    while index < text.count {
-      let byte = text[index]
-      if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
-        bytes.append(UInt8(ascii: "\\"))
-        bytes.append(byte)
-      } else if byte < 0x20 || byte == 0x7f {
-        bytes.append(text: "\\u00")
-        bytes.append(Self.hexadecimal(byte >> 4))
-        bytes.append(Self.hexadecimal(byte & 15))
-      } else if byte < 0x80 {
-        bytes.append(byte)
-      } else if let length = Self.sequenceLength(text, at: index) {
-        bytes.append(contentsOf: text[index..<(index + length)])
-        index += length - 1
-      } else {
-        bytes.append(text: "\\ufffd")
-      }
-      index += 1
+  @inline(never)
+  private mutating func quote() { bytes.append(text: "\"") }
+
+  /// Adds the character at the start of the text.
+  /// - Returns: its length.
+  private mutating func appendEscaped(_ text: ByteView) -> Int {
+    let byte = text[0]
+    if byte < 0x20 || byte == 0x7f {
+      bytes.append(text: "\\u00")
+      bytes.append(byte: Self.hexadecimal(byte >> 4))
+      bytes.append(byte: Self.hexadecimal(byte & 15))
+      return 1
     }
+    if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(text: "\\") }
+    let length = Self.sequenceLength(text)
+    bytes.append(text: length == 0 ? "\\ufffd" : text.prefix(length))
+    return max(1, length)
   }
 
   private static func hexadecimal(_ value: UInt8) -> UInt8 { value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10 }
 
-  /// The length of the valid UTF-8 sequence that starts there (RFC 3629, section 4), or nil.
-  private static func sequenceLength(_ text: [UInt8], at index: Int) -> Int? {
-    let first = text[index]
-    let length: Int
-    switch first {
-    case 0xc2...0xdf: length = 2
-    case 0xe0...0xef: length = 3
-    case 0xf0...0xf4: length = 4
-    default: return nil
-    }
-    guard index + length <= text.count else { return nil }
-    for offset in 1..<length where text[index + offset] & 0xc0 != 0x80 { return nil }
-    let second = text[index + 1]
-    switch first {
-    case 0xe0: return second >= 0xa0 ? length : nil
-    case 0xed: return second < 0xa0 ? length : nil
-    case 0xf0: return second >= 0x90 ? length : nil
-    case 0xf4: return second < 0x90 ? length : nil
-    default: return length
-    }
+  /// The length of the valid UTF-8 sequence at the start (RFC 3629, section 4), or 0.
+  private static func sequenceLength(_ text: ByteView) -> Int {
+    let first = text[0]
+    let second = text[1]
+    if first < 0x80 { return 1 }
+    let length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2
+    guard first >= 0xc2, first <= 0xf4 else { return 0 }
+    for index in 1..<length where text[index] & 0xc0 != 0x80 { return 0 }
+    // Overlong forms, surrogates, and what is beyond U+10FFFF.
+    if first == 0xe0, second < 0xa0 { return 0 }
+    if first == 0xed, second >= 0xa0 { return 0 }
+    if first == 0xf0, second < 0x90 { return 0 }
+    if first == 0xf4, second >= 0x90 { return 0 }
+    return length
   }
 }

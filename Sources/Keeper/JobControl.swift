@@ -6,17 +6,18 @@ import StopPlan
 struct JobControl {
   let terminal: Descriptor
   let ownGroup: Int32
-  let mainGroup: Int32
+  var mainGroup: Int32 = 0
 
-  /// The terminal, when our group is in its foreground.
-  static func foregroundTerminal() -> Descriptor? {
-    Terminal.foregroundGroup(.input) == getpgrp() ? .input : nil
+  /// For the terminal at our standard input, when our group is in its foreground.
+  static var inForeground: JobControl? {
+    let own = lc_group()
+    return Terminal.foregroundGroup(.input) == own ? JobControl(terminal: .input, ownGroup: own) : nil
   }
 
   /// The program was stopped from the terminal: stop with it, so that the shell takes the terminal back.
   func mainStopped() {
     // PID 1 cannot be stopped, and nobody would continue it.
-    guard getpid() != 1, getsid(0) != getpid() else { return }
+    guard lc_pid() != 1, lc_session() != lc_pid() else { return }
     _ = lc_kill(0, Signal.stop.number)
   }
 

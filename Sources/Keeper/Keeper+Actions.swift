@@ -4,148 +4,129 @@ import StopPlan
 
 /// How the keeper carries out what the machine decides.
 extension Keeper {
-  func carryOut(_ action: StopMachine.Action) {
-    switch action {
-    case .observe(let wholeTree): observe(wholeTree: wholeTree)
-    case .send(let signal, let identity): send(signal, to: identity)
-    case .forward(let signal, let value, let scope): forward(signal, value: value, scope: scope)
-    case .killEverything: _ = lc_kill(-1, Signal.kill.number)
-    case .runHook(let command): runHook(command)
-    case .watchGroup: watchGroup()
-    case .arm(let moment): deadline = moment
-    case .note(let note): tell(note)
-    case .finish(let main, let leftover): end = (main, leftover)
-    }
-  }
+  /// The id of the stop that --timeout asks for; clients choose theirs from what an Int64 holds.
+  static var timeLimitId: UInt64 { .max }
 
-  private var observer: TreeObserver { TreeObserver(keeper: getpid(), main: main) }
-
-  private func observe(wholeTree: Bool) {
-    var stopSignal = Signal.term
-    for step in plan.steps {
-      if case .send(let signal, .main) = step {
-        stopSignal = signal
-        break
+  /// Gives the machine an event and carries out what it decides; then what that brings about, in its order.
+  @inline(never)
+  mutating func feed(_ event: StopMachine.Event) {
+    carryOut(machine.handle(event, at: Clock.now))
+    while !isOver {
+      if let wholeTree = look {
+        look = nil
+        let observation = observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)
+        carryOut(machine.handle(.observed(observation), at: Clock.now))
+      } else if hookIsOver {
+        hookIsOver = false
+        carryOut(machine.handle(.hookEnded, at: Clock.now))
+      } else if groupIsEmpty {
+        groupIsEmpty = false
+        carryOut(machine.handle(.groupEmpty, at: Clock.now))
+      } else {
+        return
       }
     }
-    pending.append(.observed(observer.observe(wholeTree: wholeTree, stopSignal: stopSignal, mainLives: mainStatus == nil)))
   }
 
-  private func send(_ signal: Signal, to identity: ProcessIdentity) {
+  @inline(never)
+  private mutating func carryOut(_ actions: [StopMachine.Action]) {
+    for action in actions {
+      switch action {
+      case .observe(let wholeTree): look = wholeTree
+      case .send(let signal, let identity): send(signal, to: identity)
+      case .forward(let signal, let value, let scope): forward(signal, value: value, scope: scope)
+      case .killEverything: _ = lc_kill(-1, Signal.kill.number)
+      case .runHook(let step): runHook(machine.command(ofStep: step))
+      case .watchGroup: findGroupMember()
+      case .arm(let moment): deadline = moment ?? .never
+      case .note(let note):
+        if note == .killing { killed = true }
+        emit(.note(note))
+      case .finish(_, let leftover):
+        isOver = true
+        self.leftover = leftover
+      }
+    }
+  }
+
+  private var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main) }
+
+  private mutating func send(_ signal: Signal, to identity: ProcessIdentity) {
     do throws(SystemError) {
       // Our own child keeps its pid until we reap it; any other may be gone, and its pid another's.
       if identity.pid == main, mainStatus == nil {
-        try DirectSignal.send(signal, to: identity.pid)
+        try DirectSignal.send(signal, to: main)
       } else {
         try ProcessHandle.send(signal, to: identity)
       }
-      emit("signalled") { json in
-        json.field("pid", Int64(identity.pid))
-        json.field("sent", text: signal.nameBytes)
-      }
+      emit(.signalled(identity.pid, signal))
     } catch {
-      if error.code == ESRCH { return }
-      emit("notSignalled") { json in
-        json.field("pid", Int64(identity.pid))
-        json.field("sent", text: signal.nameBytes)
-        json.field("reason", text: error.text)
-      }
+      if error.code != ESRCH { emit(.notSignalled(identity.pid, signal, error)) }
     }
   }
 
-  func forward(_ signal: Signal, value: Int?, scope: StopPlan.Scope) {
-    emit("forwarded") { $0.field("sent", text: signal.nameBytes) }
+  /// Passes on a signal that came, or that a client asks for.
+  mutating func forward(_ signal: Signal, value: Int?, scope: StopPlan.Scope) {
+    emit(.forwarded(signal))
     switch scope {
-    case .main: try? DirectSignal.send(signal, to: main, value: value)
-    case .group: try? DirectSignal.send(signal, to: -main)
-    case .rest, .tree:
-      for record in ProcessTree.descendants(of: getpid()) where scope == .tree || record.identity.pid != main {
-        try? ProcessHandle.send(signal, to: record.identity)
+    case .main: if mainStatus == nil { try? DirectSignal.send(signal, to: main, value: value) }
+    // Once the main process is reaped its group's number may be another's.
+    case .group where mainStatus == nil: try? DirectSignal.send(signal, to: -main)
+    case .group, .rest, .tree:
+      for member in observer.members() where scope == .group ? member.inMainGroup : scope == .tree || member.identity.pid != main {
+        try? ProcessHandle.send(signal, to: member.identity)
       }
     }
   }
 
-  private func runHook(_ command: [[UInt8]]) {
-    do throws(SystemError) {
-      var program = try spawner.program(command)
-      if let replica {
-        // Its output belongs beside the program's.
-        let log = try replica.directory.appending("hooks.log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
-        defer { log.close() }
-        program.output = log
-        program.error = log
-        hook = try start(program)
-      } else {
-        hook = try start(program)
-      }
-      emit("hookStarted") { $0.field("command", text: command.first ?? []) }
+  private mutating func runHook(_ command: [[UInt8]]) {
+    let arguments = CStringArray(command)
+    let name: ByteView = arguments.pointer[0].map { ByteView($0) } ?? ""
+    var spawn = lc_spawn_inheriting()
+    do throws(StartError) {
+      // Under an engine its output belongs beside the program's.
+      let log = try? replica?.directory.appending("hooks.log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+      if let log { (spawn.out, spawn.err) = (log.number, log.number) }
+      defer { log?.close() }
+      hook = try spawner.start(arguments.pointer, isMain: false, &spawn)
+      emit(.hookStarted(name))
     } catch {
-      emit("hookFailed") { json in
-        json.field("command", text: command.first ?? [])
-        json.field("reason", text: error.text)
-      }
-      if replica == nil {
-        Diagnostics.say { line in
-          line.append(text: "the hook ")
-          line.append(contentsOf: command.first ?? [])
-          line.append(text: " cannot be run, the stop goes on: ")
-          line.append(contentsOf: error.text)
+      let reason =
+        switch error {
+        case .noProcess(let cause), .notExecuted(let cause): cause
         }
-      }
-      pending.append(.hookEnded)
+      emit(.hookFailed(name, reason))
+      if replica == nil { Diagnostics.say("the stop goes on without its hook ", name, reason) }
+      hookIsOver = true
     }
   }
 
-  /// Watches one living member of the main process's group; when it ends the next, until none is left.
-  func watchGroup() {
-    watchedMember?.descriptor.close()
-    watchedMember = nil
-    for record in ProcessTree.descendants(of: getpid()) where record.group == main {
-      watchedMember = ProcessHandle(record.identity)
-      if watchedMember != nil { return }
-    }
-    pending.append(.groupEmpty)
-    if pending.count == 1 {
-      pending = []
+  /// The watched member of the main process's group has ended.
+  mutating func watchGroup() {
+    findGroupMember()
+    if groupIsEmpty {
+      groupIsEmpty = false
       feed(.groupEmpty)
     }
   }
 
-  private func tell(_ note: StopMachine.Note) {
-    switch note {
-    case .began(let cause, let deadline):
-      emit("stopBegan") { json in
-        switch cause {
-        case .request(let id): json.field("request", id == Self.timeLimitId ? -1 : Int64(truncatingIfNeeded: id))
-        case .signal(let signal): json.field("on", text: signal.nameBytes)
-        case .mainEnded: json.field("mainEnded", true)
-        }
-        json.field("deadline", deadline.nanoseconds)
-      }
-    case .deadlineMoved(let deadline): emit("deadlineMoved") { $0.field("deadline", deadline.nanoseconds) }
-    case .step(let index): emit("step") { $0.field("step", Int64(index)) }
-    case .hookOverran: emit("hookOverran") { _ in }
-    case .escalated: emit("escalated") { _ in }
-    case .killing:
-      killed = true
-      emit("killing") { _ in }
-    case .unkillable: emit("unkillable") { _ in }
-    }
+  /// Watches one living member of the main process's group; when it ends the next, until none is left.
+  private mutating func findGroupMember() {
+    watchedMember?.descriptor.close()
+    watchedMember = nil
+    for member in observer.members() where member.inMainGroup && watchedMember == nil { watchedMember = ProcessHandle(member.identity) }
+    groupIsEmpty = watchedMember == nil
   }
 
   /// Tells who follows, and who asked to be told on stderr.
-  func emit(_ event: StaticString, _ fill: (inout JSONLine) -> Void) {
+  @inline(never)
+  mutating func emit(_ event: KeeperEvent) {
     guard replica != nil || options.isVerbose else { return }
-    let line = events.append(event, fill)
-    replica?.control.broadcast(line)
-    if options.isVerbose { Diagnostics.say { $0.append(contentsOf: line.dropLast()) } }
-  }
-}
-
-extension Signal {
-  var nameBytes: [UInt8] {
-    var name: [UInt8] = []
-    appendName(to: &name)
-    return name
+    let line = events.makeLine(event)
+    if options.isVerbose { line.withView { Diagnostics.say($0.prefix($0.count - 1)) } }
+    if let replica {
+      events.keep(line)
+      replica.broadcast(line)
+    }
   }
 }

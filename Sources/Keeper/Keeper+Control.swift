@@ -5,79 +5,78 @@ import StopPlan
 /// The keeper's control socket and the program's own notifications.
 extension Keeper {
   /// The version of the control protocol.
-  static let protocolVersion: Int64 = 1
+  static var protocolVersion: Int64 { 1 }
 
-  func acceptClients() { replica?.control.accept(greeting: status("keeper")) }
-
-  func serve(_ descriptor: Descriptor) {
-    guard let index = replica?.control.clients.firstIndex(where: { $0.descriptor == descriptor }) else { return }
-    replica?.control.flush(index)
-    guard let lines = replica?.control.read(index) else {
-      replica?.control.remove(index)
-      return
+  /// Reads a part of what a client has sent and answers the lines that are whole.
+  mutating func serve(_ client: ControlClient) {
+    client.flush()
+    for byte in client.receive() where !client.isGone {
+      if byte == UInt8(ascii: "\n") {
+        let reply = answer(client)
+        client.send(reply)
+        client.line.removeAll()
+      } else {
+        client.append(byte)
+      }
     }
-    for line in lines { answer(line, to: index) }
-    replica?.control.dropStalled()
   }
 
-  private func answer(_ line: [UInt8], to index: Int) {
+  @inline(never)
+  private mutating func answer(_ client: ControlClient) -> [UInt8] {
+    var json = JSONLine()
     do throws(ControlCommand.Mistake) {
-      switch try ControlCommand(line: line[...]) {
-      case .stop(let request): feed(.stop(request))
-      case .kill(let id): feed(.stop(StopRequest(id: id, plan: StopPlan(steps: [.send(.kill, .tree)], grace: .zero))))
-      case .escalate(let id): feed(.escalate(id: id))
-      case .signal(let signal, let scope): if mainStatus == nil || scope != .main { forward(signal, value: nil, scope: scope) }
-      case .status:
-        replica?.control.send(status("status"), to: index)
-        return
+      let command = try client.line.withView { (line) throws(ControlCommand.Mistake) in try ControlCommand(line: line) }
+      switch command {
+      case .event(let event): feed(event)
+      case .signal(let signal, let scope): forward(signal, value: nil, scope: scope)
+      case .status: return status("status")
       case .follow(let sequence):
-        replica?.control.send(events.lines(after: sequence), to: index)
-        replica?.control.follow(index)
-        return
+        client.follows = true
+        return events.lines(after: sequence)
       }
-      var json = JSONLine()
       json.field("ok", true)
-      replica?.control.send(json.line(), to: index)
     } catch {
-      var json = JSONLine()
       json.field("ok", false)
-      json.field("error", word: error.text)
-      replica?.control.send(json.line(), to: index)
+      json.field("error", text: error.text)
     }
+    json.close()
+    return json.bytes
   }
 
   /// One line about the tree as it is now; also what a client is greeted with.
-  private func status(_ kind: StaticString) -> [UInt8] {
+  @inline(never)
+  mutating func status(_ kind: ByteView) -> [UInt8] {
     var json = JSONLine()
-    json.field("reply", word: kind)
+    json.field("reply", text: kind)
     json.field("protocol", Self.protocolVersion)
-    json.field("keeper", Int64(getpid()))
+    json.field("keeper", Int64(lc_pid()))
     json.field("main", Int64(main))
     json.field("seq", events.lastSequence)
-    if let mainStatus {
-      json.field("state", word: "ended")
-      json.field(mainStatus)
-    } else {
-      json.field("state", word: machine.deadline == nil ? "running" : "stopping")
-    }
+    json.field("state", text: mainStatus != nil ? "ended" : machine.deadline == nil ? "running" : "stopping")
+    if let mainStatus { json.field(mainStatus) }
     if let deadline = machine.deadline { json.field("deadline", deadline.nanoseconds) }
     json.field("ready", isReady)
-    if !statusText.isEmpty { json.field("status", text: statusText) }
-    return json.line()
+    if !statusText.isEmpty { statusText.withView { json.field("status", text: $0) } }
+    json.close()
+    return json.bytes
   }
 
-  func readNotifications() {
-    while let replica, let datagram = try? replica.notify.receive(4096) {
-      let message = NotifyMessage(datagram)
-      if let text = message.status {
-        statusText = text
-        emit("notifyStatus") { $0.field("status", text: text) }
-      }
-      if message.isReady, !isReady {
-        isReady = true
-        emit("notifyReady") { _ in }
-      }
-      if message.isStopping { emit("notifyStopping") { _ in } }
+  mutating func readNotifications(_ replica: Replica) {
+    var datagram: [UInt8] = []
+    while (try? replica.notify.receive(into: &datagram, count: 4096)) != nil { datagram.withView { note($0) } }
+  }
+
+  private mutating func note(_ datagram: ByteView) {
+    let message = NotifyMessage(datagram)
+    if let text = message.status {
+      statusText.removeAll()
+      statusText.append(text: text)
+      emit(.notifyStatus(text))
     }
+    if message.isReady, !isReady {
+      isReady = true
+      emit(.notifyReady)
+    }
+    if message.isStopping { emit(.notifyStopping) }
   }
 }

@@ -5,92 +5,81 @@ import StopPlan
 /// Keeps one process tree: starts its main process, forwards, reaps, and carries out what `StopMachine` decides.
 ///
 /// One wait loop; it wakes only for a signal, a client, output, or the machine's own deadline.
-public final class Keeper {
+public struct Keeper: ~Copyable {
   let options: KeeperOptions
-  let plan: StopPlan
   let signals: Signals
   let spawner: Spawner
   var machine: StopMachine
-  var replica: ReplicaFiles?
+  let replica: Replica?
   var events = EventRing()
   var main: Int32 = 0
   var mainStatus: ExitStatus?
-  var treeEmpty = false
-  var hook: Int32?
+  var hook: Int32 = 0
   var jobControl: JobControl?
   /// A member of the main process's group whose end is watched for the machine.
   var watchedMember: ProcessHandle?
-  var deadline: Instant?
-  var timeLimit: Instant?
+  var deadline = Instant.never
+  var timeLimit = Instant.never
   var timedOut = false
   var killed = false
   var swept: Int64 = 0
   /// What the program said of itself by sd_notify(3).
   var isReady = false
   var statusText: [UInt8] = []
-  /// Requests by signal carry no id of their own; clients choose theirs from 1.
-  static let timeLimitId: UInt64 = .max
-  var pending: [StopMachine.Event] = []
-  var end: (main: ExitStatus?, leftover: Bool)?
+  /// What the machine is to be answered once its actions are carried out: whether it wants to see the tree, or only the main process.
+  var look: Bool?
+  var hookIsOver = false
+  var groupIsEmpty = false
+  /// What the machine ended with.
+  var isOver = false
+  var leftover = false
 
-  init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: [[UInt8]]) throws(SystemError) {
+  init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings) throws(SystemError) {
     self.options = options
-    self.plan = plan
     self.signals = signals
-    if let directory = options.directory { replica = try ReplicaFiles(directory: directory) }
-    spawner = Spawner(signals: signals, environment: environment, grace: plan.grace, notifySocket: replica?.notifyPath)
-    machine = StopMachine(StopMachine.Settings(plan: plan, stopOn: options.stopOn, isEverythingOurs: getpid() == 1))
+    replica = if let directory = options.directory { try Replica(directory) } else { nil }
+    spawner = Spawner(signals, environment: environment, grace: plan.grace, directory: options.directory)
+    machine = StopMachine(StopMachine.Settings(plan: plan, stopOn: options.stopOn, isEverythingOurs: lc_pid() == 1))
   }
 
   /// Runs a command as the arguments say, to its end.
   ///
   /// - Parameters:
-  ///   - arguments: without the program's own name.
-  ///   - environment: `NAME=value` entries.
+  ///   - arguments: those of our process, the first being its own name.
+  ///   - environment: `NAME=value` entries. Both must outlive the call.
   /// - Returns: the exit code for our own process; `HelpText` documents it.
-  public static func run(arguments: [[UInt8]], environment: [[UInt8]]) -> UInt8 {
+  public static func run(arguments: CStrings, environment: CStrings) -> UInt8 {
     // First of all, so that no signal comes too early.
     let signals: Signals
     do throws(SystemError) { signals = try Signals() } catch { return failed("signals cannot be read", error) }
-    let options: KeeperOptions
+    var parser = OptionParser(arguments)
     let plan: StopPlan
-    do throws(OptionMistake) {
-      switch try OptionParser.parse(arguments, environment: environment) {
-      case .help: return print(HelpText.help)
-      case .version: return print(HelpText.version)
-      case .run(let parsed):
-        options = parsed
-        plan = try parsed.plan()
-      }
+    do throws(OptionParser.Mistake) {
+      try parser.read(environment: environment)
+      plan = try parser.plan()
     } catch {
-      Diagnostics.say(error)
+      Diagnostics.say(error, in: parser.name, parser.value)
       return 2
     }
-    if getpid() != 1 {
+    let options = parser.options
+    if !options.printed.isEmpty {
+      try? Descriptor.output.write(options.printed)
+      return 0
+    }
+    if lc_pid() != 1 {
       do throws(SystemError) { try Reaper.becomeSubreaper() } catch { return failed("orphans cannot be adopted", error) }
     }
+    var keeper: Keeper
     do throws(SystemError) {
-      let keeper = try Keeper(options: options, plan: plan, signals: signals, environment: environment)
-      if let code = keeper.start() { return code }
-      return keeper.loop()
+      keeper = try Keeper(options: options, plan: plan, signals: signals, environment: environment)
     } catch {
       return failed("the run directory cannot be used", error)
     }
+    return keeper.startMain() ?? keeper.loop()
   }
 
-  private static func print(_ text: StaticString) -> UInt8 {
-    var bytes: [UInt8] = []
-    bytes.append(text: text)
-    try? Descriptor.output.write(bytes)
-    return 0
-  }
-
-  private static func failed(_ what: StaticString, _ error: SystemError) -> UInt8 {
-    Diagnostics.say { line in
-      line.append(text: what)
-      line.append(text: ": ")
-      line.append(contentsOf: error.text)
-    }
+  private static func failed(_ what: ByteView, _ error: SystemError) -> UInt8 {
+    Diagnostics.say(what, "", error)
     return 125
   }
 
@@ -98,96 +87,126 @@ public final class Keeper {
 
   /// Starts the main process.
   /// - Returns: nil, or the exit code when it could not be started.
-  private func start() -> UInt8? {
-    do throws(SystemError) {
-      var program = try spawner.program(options.command)
-      program.group = group
-      program.writesListenPid = spawner.passesListeners
-      if options.directory == nil, program.group.isOwn { program.terminal = JobControl.foregroundTerminal() }
+  private mutating func startMain() -> UInt8? {
+    var spawn = lc_spawn_inheriting()
+    spawn.group = group
+    if replica == nil, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
+    if let jobControl { spawn.terminal = jobControl.terminal.number }
+    do throws(StartError) {
       if let replica {
-        program.output = replica.outputWriter
-        program.error = replica.errorWriter
+        spawn.out = replica.output.writer.number
+        spawn.err = replica.error.writer.number
         // The program holds a read end of its own output open: a keeper's death must not end it by SIGPIPE.
-        program.kept = [replica.output, replica.error].compactMap { $0 }
+        var kept: (Int32, Int32) = (replica.output.reader?.number ?? -1, replica.error.reader?.number ?? -1)
+        main = try withUnsafePointer(to: &kept) { (kept) throws(StartError) in
+          spawn.kept = UnsafeRawPointer(kept).assumingMemoryBound(to: Int32.self)
+          spawn.kept_count = 2
+          return try spawner.start(options.command, isMain: true, &spawn)
+        }
+        replica.started()
+      } else {
+        main = try spawner.start(options.command, isMain: true, &spawn)
       }
-      main = try start(program)
-      try replica?.started()
-      if let terminal = program.terminal { jobControl = JobControl(terminal: terminal, ownGroup: getpgrp(), mainGroup: main) }
     } catch {
       return notStarted(error)
     }
-    timeLimit = options.timeLimit.map { Clock.now + $0 }
-    emit("started") { $0.field("pid", Int64(main)) }
+    jobControl?.mainGroup = main
+    if let limit = options.timeLimit { timeLimit = Clock.now + limit }
+    emit(.started(main))
     return nil
   }
 
   /// Own session only where no terminal is lost by it (DESIGN, "sessions").
-  private var group: Program.Group {
-    if options.directory != nil { return .session }
-    let leads = getpid() == 1 || getsid(0) == getpid()
-    if leads, (try? Path("/dev/tty").open(O_RDWR | O_NOCTTY)).map({ $0.close() }) == nil { return .session }
-    return .own
+  private var group: Int32 {
+    if replica != nil { return lc_group_session }
+    if lc_pid() != 1, lc_session() != lc_pid() { return lc_group_own }
+    let terminal = lc_open("/dev/tty", O_RDWR | O_NOCTTY, 0)
+    if terminal < 0 { return lc_group_session }
+    _ = lc_close(Int32(truncatingIfNeeded: terminal))
+    return lc_group_own
   }
 
-  func start(_ program: Program) throws(SystemError) -> Int32 {
-    do throws(Program.StartError) { return try program.start() } catch {
-      switch error {
-      case .noProcess(let cause), .notExecuted(let cause): throw cause
-      }
+  private mutating func notStarted(_ error: StartError) -> UInt8 {
+    let code: UInt8
+    let reason: SystemError
+    switch error {
+    case .noProcess(let cause):
+      Diagnostics.say("no process can be made for ", options.commandName, cause)
+      (code, reason) = (125, cause)
+    case .notExecuted(.notFound):
+      Diagnostics.say("command not found: ", options.commandName)
+      (code, reason) = (127, .notFound)
+    case .notExecuted(let cause):
+      Diagnostics.say("cannot execute ", options.commandName, cause)
+      (code, reason) = (126, cause)
     }
-  }
-
-  private func notStarted(_ error: SystemError) -> UInt8 {
-    let command = options.command.first ?? []
-    Diagnostics.say { line in
-      line.append(text: error == .notFound ? "command not found: " : "cannot execute ")
-      line.append(contentsOf: command)
-      if error != .notFound {
-        line.append(text: ": ")
-        line.append(contentsOf: error.text)
-      }
-    }
-    emit("failed") { json in
-      json.field("command", text: command)
-      json.field("reason", text: error.text)
-    }
-    let code: UInt8 = error == .notFound ? 127 : 126
-    record(.code(code), leftover: false)
+    emit(.failed(options.commandName, reason))
+    mainStatus = .code(code)
+    record()
     return code
   }
 
   // MARK: - The loop
 
-  private func loop() -> UInt8 {
+  private mutating func loop() -> UInt8 {
     takeSignals()
-    while end == nil {
-      var polled = PollSet(keeper: self)
-      polled.wait(until: [deadline, timeLimit].compactMap { $0 }.min())
+    while !isOver {
+      var polled = PollSet()
+      watch(&polled)
+      polled.wait(until: min(deadline, timeLimit))
       takeSignals()
       passTime()
-      polled.dispatch(to: self)
+      dispatch(&polled)
     }
     return finish()
   }
 
-  private func passTime() {
+  private func watch(_ polled: inout PollSet) {
+    polled.watch(PollSet.signals, signals.descriptor)
+    polled.watch(PollSet.member, watchedMember?.descriptor)
+    guard let replica else { return }
+    polled.watch(PollSet.listener, replica.listener)
+    polled.watch(PollSet.notify, replica.notify)
+    polled.watch(PollSet.output, replica.output.reader)
+    polled.watch(PollSet.error, replica.error.reader)
+    for place in replica.clients.indices {
+      if let client = replica.clients[place] { polled.watch(PollSet.clients + place, client.descriptor, writes: client.isBehind) }
+    }
+  }
+
+  /// Takes what is there. Signals are taken apart, before everything else.
+  private mutating func dispatch(_ polled: inout PollSet) {
+    if polled.isReady(PollSet.member) { watchGroup() }
+    guard let replica else { return }
+    if polled.isReady(PollSet.output) || polled.isReady(PollSet.error) { replica.readOutput(rounds: 16) }
+    if polled.isReady(PollSet.notify) { readNotifications(replica) }
+    for place in replica.clients.indices where polled.isReady(PollSet.clients + place) {
+      if let client = replica.clients[place] { serve(client) }
+    }
+    replica.dropGone()
+    if polled.isReady(PollSet.listener) {
+      while let client = replica.acceptClient() { client.send(status("keeper")) }
+    }
+  }
+
+  private mutating func passTime() {
     let now = Clock.now
-    if let limit = timeLimit, now >= limit {
-      timeLimit = nil
+    if now >= timeLimit {
+      timeLimit = .never
       timedOut = true
       feed(.stop(StopRequest(id: Self.timeLimitId)))
     }
-    if let deadline, now >= deadline {
-      self.deadline = nil
+    if now >= deadline {
+      deadline = .never
       feed(.clock)
     }
   }
 
-  private func takeSignals() {
+  private mutating func takeSignals() {
     while let arrival = signals.next() {
       if arrival.signal == .chld {
         reap()
-      } else if arrival.signal == .cont, let jobControl {
+      } else if arrival.signal == .cont, mainStatus == nil, let jobControl {
         jobControl.continued()
       } else {
         feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
@@ -195,88 +214,53 @@ public final class Keeper {
     }
   }
 
-  private func reap() {
+  private mutating func reap() {
     var mainEnded: ExitStatus?
-    reaping: while true {
+    while true {
       switch Reaper.next() {
       case .ended(let pid, let status):
-        if pid == main, mainStatus == nil {
+        if pid == main {
           mainStatus = status
           mainEnded = status
-          emit("exited") { json in
-            json.field("pid", Int64(pid))
-            json.field(status)
-          }
+          emit(.exited(pid, status))
         } else if pid == hook {
-          hook = nil
-          emit("hookEnded") { $0.field(status) }
+          hook = 0
+          emit(.hookEnded(status))
           feed(.hookEnded)
         } else {
           swept += 1
         }
       case .stopped(let pid, _): if pid == main { jobControl?.mainStopped() }
-      case .nothing: break reaping
-      case .noChildren:
-        treeEmpty = true
-        break reaping
+      case .nothing: return feed(.reaped(main: mainEnded, treeEmpty: false))
+      case .noChildren: return feed(.reaped(main: mainEnded, treeEmpty: true))
       }
-    }
-    feed(.reaped(main: mainEnded, treeEmpty: treeEmpty))
-  }
-
-  /// Gives the machine an event and carries out what it decides, and the events which that brings about, in their order.
-  func feed(_ event: StopMachine.Event) {
-    pending.append(event)
-    guard pending.count == 1 else { return }
-    while let next = pending.first {
-      for action in machine.handle(next, at: Clock.now) { carryOut(action) }
-      pending.removeFirst()
     }
   }
 
   // MARK: - The end
 
-  private func finish() -> UInt8 {
-    replica?.readOutput()
-    replica?.log.finish()
-    let status = end?.main
-    let leftover = end?.leftover ?? false
-    emit("ended") { json in
-      if let status { json.field(status) }
-      json.field("leftover", leftover)
-      json.field("swept", swept)
-    }
-    record(status, leftover: leftover)
+  private mutating func finish() -> UInt8 {
+    replica?.readOutput(rounds: 64)
+    replica?.finishOutput()
+    emit(.ended(mainStatus, leftover: leftover, swept: swept))
+    record()
     jobControl?.end()
     if timedOut { return killed ? 137 : 124 }
-    return status?.shellCode ?? 137
+    return mainStatus?.shellCode ?? 137
   }
 
-  private func record(_ status: ExitStatus?, leftover: Bool) {
+  private func record() {
     guard let replica else { return }
     var json = JSONLine()
-    var time: [UInt8] = []
-    Clock.appendTimestamp(Clock.wall, to: &time)
-    json.field("at", text: time)
+    json.field("at", wall: Clock.wall)
     json.field("pid", Int64(main))
-    if let status { json.field(status) }
+    if let mainStatus { json.field(mainStatus) }
     json.field("killed", killed)
     json.field("leftover", leftover)
     json.field("swept", swept)
-    do throws(SystemError) { try replica.record(json.line()) } catch {
-      Diagnostics.say { line in
-        line.append(text: "the exit record cannot be written: ")
-        line.append(contentsOf: error.text)
-      }
-    }
-  }
-}
-
-extension Program.Group {
-  var isOwn: Bool {
-    switch self {
-    case .own: true
-    case .inherited, .session: false
+    json.close()
+    do throws(SystemError) { try replica.record(json.bytes) } catch {
+      Diagnostics.say("the exit record cannot be written", "", error)
     }
   }
 }

@@ -3,118 +3,146 @@ import StopPlan
 
 /// Reads lastcall-init's arguments and its `LASTCALL_…` environment. Options end at the command; `--` is allowed before it.
 struct OptionParser {
-  private var options = KeeperOptions()
+  /// What was expected where something else was written.
+  struct Mistake: Error {
+    var expectation: ByteView
+    /// The offset in the value at which it went wrong, below 0 when it is the whole.
+    var position = -1
+  }
 
-  /// Reads `arguments` (without the program's name) over what the environment says.
-  static func parse(_ arguments: [[UInt8]], environment: [[UInt8]]) throws(OptionMistake) -> Request {
-    var parser = OptionParser()
-    for entry in environment { try parser.readEnvironment(entry) }
-    var index = 0
-    while index < arguments.count {
-      let argument = arguments[index]
-      guard argument.first == UInt8(ascii: "-"), argument.count > 1 else { break }
-      index += 1
-      if Self.matches(argument[...], "--") { break }
-      if Self.matches(argument[...], "--help") || Self.matches(argument[...], "-h") { return .help }
-      if Self.matches(argument[...], "--version") || Self.matches(argument[...], "-V") { return .version }
-      if Self.matches(argument[...], "--verbose") || Self.matches(argument[...], "-v") {
-        parser.options.isVerbose = true
+  private(set) var options: KeeperOptions
+  /// The option or variable that is being read, and its value, for the message about a mistake.
+  private(set) var name: ByteView = ""
+  private(set) var value: ByteView = ""
+  private var planName: ByteView = ""
+
+  init(_ arguments: CStrings) { options = KeeperOptions(command: arguments) }
+
+  /// Reads the arguments (the first is the program's own name) over what the environment says.
+  mutating func read(environment: CStrings) throws(Mistake) {
+    try readEnvironment(environment)
+    if options.command[0] != nil { options.command += 1 }
+    while let argument = options.command[0] {
+      value = ByteView(argument)
+      guard value[0] == UInt8(ascii: "-"), value.count > 1 else { return }
+      options.command += 1
+      if value == "--" { break }
+      if value == "--help" || value == "-h" {
+        options.printed = HelpText.help
+        return
+      }
+      if value == "--version" || value == "-V" {
+        options.printed = HelpText.version
+        return
+      }
+      if value == "--verbose" || value == "-v" {
+        options.isVerbose = true
         continue
       }
-      let equals = argument.firstIndex(of: UInt8(ascii: "=")) ?? argument.endIndex
-      let value: [UInt8]?
-      if equals < argument.endIndex {
-        value = Array(argument[(equals + 1)...])
-      } else {
-        value = index < arguments.count ? arguments[index] : nil
-        index += 1
-      }
-      guard let option = Option.all.first(where: { Self.matches(argument[..<equals], $0.name) }) else {
-        throw OptionMistake(option: "", value: argument, expectation: "unknown option; see lastcall-init --help", position: nil)
-      }
-      guard let value else { throw OptionMistake(option: option.name, value: [], expectation: "expected a value", position: nil) }
-      try parser.set(option, value)
+      try readOption()
     }
-    parser.options.command = Array(arguments[index...])
-    guard !parser.options.command.isEmpty else {
-      throw OptionMistake(option: "", value: [], expectation: "expected a command to run; see lastcall-init --help", position: nil)
-    }
-    return .run(parser.options)
+    (name, value) = ("", "")
+    if options.command[0] == nil { throw Mistake(expectation: "expected a command to run; see lastcall-init --help") }
   }
 
-  /// An option with a value, under its name and its variable.
-  private struct Option {
-    enum Kind { case stop, grace, floor, reserve, until, stopOn, timeout, keep }
-    var kind: Kind
-    var name: StaticString
-    var variable: StaticString
-
-    static let all: [Option] = [
-      Option(kind: .stop, name: "--stop", variable: "LASTCALL_STOP="),
-      Option(kind: .grace, name: "--grace", variable: "LASTCALL_GRACE="),
-      Option(kind: .floor, name: "--floor", variable: "LASTCALL_FLOOR="),
-      Option(kind: .reserve, name: "--reserve", variable: "LASTCALL_RESERVE="),
-      Option(kind: .until, name: "--until", variable: "LASTCALL_UNTIL="),
-      Option(kind: .stopOn, name: "--stop-on", variable: "LASTCALL_STOP_ON="),
-      Option(kind: .timeout, name: "--timeout", variable: "LASTCALL_TIMEOUT="),
-      Option(kind: .keep, name: "--keep", variable: "LASTCALL_KEEP="),
-    ]
-  }
-
-  private mutating func readEnvironment(_ entry: [UInt8]) throws(OptionMistake) {
-    guard hasPrefix(entry, "LASTCALL_") else { return }
-    if hasPrefix(entry, "LASTCALL_VERBOSE=") { options.isVerbose = entry.count > 17 && entry[17] != UInt8(ascii: "0") }
-    for option in Option.all where hasPrefix(entry, option.variable) {
-      let value = Array(entry.dropFirst(option.variable.utf8CodeUnitCount))
-      if value.isEmpty { continue }
-      do throws(OptionMistake) { try set(option, value) } catch {
-        throw OptionMistake(option: option.variable, value: value, expectation: error.expectation, position: error.position)
-      }
+  /// The plan that the options make.
+  mutating func plan() throws(Mistake) -> StopPlan {
+    (name, value) = (planName, options.planText)
+    do throws(StopPlanError) { return try options.plan() } catch {
+      throw Mistake(expectation: ByteView(stringLiteral: error.expectation), position: error.position)
     }
   }
 
-  private mutating func set(_ option: Option, _ value: [UInt8]) throws(OptionMistake) {
-    switch option.kind {
-    case .stop:
-      options.planText = value
-      _ = try options.plan()
-    case .grace: options.grace = try span(option, value)
-    case .floor: options.floor = try span(option, value)
-    case .reserve: options.reserve = try span(option, value)
+  /// An option with a value.
+  private enum Option: Int {
+    case stop, grace, floor, reserve, until, stopOn, timeout, keep
+    static var names: ByteView { "stop grace floor reserve until stop-on timeout keep" }
+  }
+
+  private mutating func readOption() throws(Mistake) {
+    var rest = value
+    let written = rest.take(before: UInt8(ascii: "="))
+    guard written.hasPrefix("--"), let option = Self.option(named: written.dropping(2), isVariable: false) else {
+      throw Mistake(expectation: "unknown option; see lastcall-init --help")
+    }
+    if written.count == value.count {
+      (name, value) = (written, "")
+      guard let following = options.command[0] else { throw Mistake(expectation: "expected a value") }
+      rest = ByteView(following)
+      options.command += 1
+    }
+    (name, value) = (written, rest)
+    try set(option)
+    name = ""
+  }
+
+  private mutating func readEnvironment(_ environment: CStrings) throws(Mistake) {
+    var next = environment
+    while let entry = next.pointee {
+      next += 1
+      value = ByteView(entry)
+      name = value.take(before: UInt8(ascii: "="))
+      var bare = name
+      guard bare.take("LASTCALL_"), !value.isEmpty else { continue }
+      if bare == "VERBOSE" { options.isVerbose = value[0] != UInt8(ascii: "0") }
+      if let option = Self.option(named: bare, isVariable: true) { try set(option) }
+    }
+    name = ""
+  }
+
+  /// The option of that name: `stop-on`, as a variable `STOP_ON`.
+  @inline(never)
+  private static func option(named name: ByteView, isVariable: Bool) -> Option? {
+    var names = Option.names
+    var index = 0
+    while !names.isEmpty {
+      let expected = names.take(before: UInt8(ascii: " "))
+      var offset = 0
+      while offset < expected.count {
+        var byte = expected[offset]
+        if isVariable { byte = byte == UInt8(ascii: "-") ? UInt8(ascii: "_") : byte & 0xdf }
+        if name[offset] != byte { break }
+        offset += 1
+      }
+      if offset == expected.count, offset == name.count { return Option(rawValue: index) }
+      index += 1
+    }
+    return nil
+  }
+
+  /// Sets an option to `value`.
+  @inline(never)
+  private mutating func set(_ option: Option) throws(Mistake) {
+    switch option {
+    case .stop: (options.planText, planName) = (value, name)
+    case .grace: options.grace = try span()
+    case .floor: options.floor = try span()
+    case .reserve: options.reserve = try span()
     case .timeout:
-      let limit = try span(option, value)
+      let limit = try span()
       // As in timeout(1), 0 sets no limit.
       options.timeLimit = limit == .zero ? nil : limit
     case .until:
-      if Self.matches(value[...], "main") {
-        options.until = .main
-      } else if Self.matches(value[...], "tree") {
-        options.until = .tree
-      } else {
-        throw OptionMistake(option: option.name, value: value, expectation: "expected main or tree", position: nil)
-      }
+      guard value == "main" || value == "tree" else { throw Mistake(expectation: "expected main or tree") }
+      options.until = value == "main" ? .main : .tree
     case .stopOn:
       options.stopOn = []
-      for name in value.split(separator: UInt8(ascii: ",")) {
-        guard let signal = Signal(text: name), signal.canBeCaught, signal != .chld else {
-          let expectation: StaticString = "expected signals that can be caught, as in TERM,INT"
-          throw OptionMistake(option: option.name, value: value, expectation: expectation, position: nil)
+      var rest = value
+      repeat {
+        guard let signal = Signal(text: rest.take(before: UInt8(ascii: ","))), signal.canBeCaught, signal != .chld else {
+          throw Mistake(expectation: "expected signals that can be caught, as in TERM,INT")
         }
-        options.stopOn.append(signal)
-      }
-    case .keep: options.directory = Path(value)
+        options.stopOn.insert(signal)
+      } while !rest.isEmpty
+    case .keep: options.directory = value
     }
   }
 
-  private func span(_ option: Option, _ value: [UInt8]) throws(OptionMistake) -> TimeSpan {
-    guard let span = TimeSpan(text: value[...]) else {
-      let expectation: StaticString = "expected a length of time: seconds (8, 0.5) or with a unit (500ms, 2m)"
-      throw OptionMistake(option: option.name, value: value, expectation: expectation, position: nil)
+  @inline(never)
+  private func span() throws(Mistake) -> TimeSpan {
+    guard let span = TimeSpan(text: value) else {
+      throw Mistake(expectation: "expected a length of time: seconds (8, 0.5) or with a unit (500ms, 2m)")
     }
     return span
-  }
-
-  static func matches(_ text: ArraySlice<UInt8>, _ literal: StaticString) -> Bool {
-    text.count == literal.utf8CodeUnitCount && hasPrefix(Array(text), literal)
   }
 }

@@ -5,75 +5,90 @@ import StopPlan
 /// A program's output, written to a file line by line in the CRI's form (kubernetes/cri-api, pkg/apis/runtime/v1: LogFormat):
 /// time, stream, `F` for a whole line or `P` for a part of one, text.
 struct OutputLog {
-  enum Stream {
-    case output, error
+  /// One of the program's streams.
+  struct Stream {
+    let name: ByteView
+    /// The end that is read; nil after the stream's end.
+    var reader: Descriptor?
+    let writer: Descriptor
+    /// What had no newline yet.
+    fileprivate(set) var partial: [UInt8] = []
+
+    init(_ name: ByteView) throws(SystemError) {
+      self.name = name
+      let (read, write) = try Descriptor.pipe()
+      reader = read
+      writer = write
+    }
+
+    /// Ours of the write end is closed once the program has its own, so that the stream ends when it does.
+    func started() {
+      writer.close()
+      try? reader?.setNonBlocking(true)
+    }
   }
 
   /// The CRI's own bound: longer lines are written in parts.
   static let lineLimit = 16_384
 
   private let file: Descriptor
-  private var partial: (output: [UInt8], error: [UInt8]) = ([], [])
+  private var entries: [UInt8] = []
+  private var count: Int64 = 0
   /// Lines that could not be written, said in the log as soon as it can be written again.
   private var dropped: Int64 = 0
 
   init(file: Descriptor) { self.file = file }
 
   /// Takes bytes of a stream.
-  mutating func append(_ bytes: [UInt8], _ stream: Stream) {
-    var pending = stream == .output ? partial.output : partial.error
-    var entries: [UInt8] = []
-    var count: Int64 = 0
-    for byte in bytes {
-      if byte == UInt8(ascii: "\n") {
-        Self.append(pending, stream, isWhole: true, to: &entries)
-        pending.removeAll(keepingCapacity: true)
-        count += 1
-      } else {
-        pending.append(byte)
-        if pending.count == Self.lineLimit {
-          Self.append(pending, stream, isWhole: false, to: &entries)
-          pending.removeAll(keepingCapacity: true)
-          count += 1
-        }
+  mutating func append(_ bytes: ByteView, _ stream: inout Stream) {
+    var rest = bytes
+    while !rest.isEmpty {
+      let room = rest.prefix(Self.lineLimit - stream.partial.count)
+      let length = room.offset(of: UInt8(ascii: "\n"))
+      stream.partial.append(text: room.prefix(length))
+      rest = rest.dropping(length)
+      if length < room.count {
+        rest = rest.dropping(1)
+        end(&stream, isWhole: true)
+      } else if stream.partial.count == Self.lineLimit {
+        end(&stream, isWhole: false)
       }
     }
-    if stream == .output { partial.output = pending } else { partial.error = pending }
-    write(entries, count)
+    write()
   }
 
-  /// Writes what had no newline yet; at the end of the streams.
-  mutating func finish() {
-    var entries: [UInt8] = []
-    if !partial.output.isEmpty { Self.append(partial.output, .output, isWhole: false, to: &entries) }
-    if !partial.error.isEmpty { Self.append(partial.error, .error, isWhole: false, to: &entries) }
-    partial = ([], [])
-    write(entries, 1)
+  /// Writes what had no newline yet, at the stream's end.
+  mutating func finish(_ stream: inout Stream) {
+    if !stream.partial.isEmpty { end(&stream, isWhole: false) }
+    write()
   }
 
-  private mutating func write(_ entries: [UInt8], _ count: Int64) {
-    guard !entries.isEmpty else { return }
-    if dropped > 0 {
-      var notice: [UInt8] = []
+  private mutating func end(_ stream: inout Stream, isWhole: Bool) {
+    stream.partial.withView { enter($0, stream.name, isWhole) }
+    stream.partial.removeAll(keepingCapacity: true)
+    count += 1
+  }
+
+  @inline(never)
+  private mutating func enter(_ text: ByteView, _ stream: ByteView, _ isWhole: Bool) {
+    Clock.appendTimestamp(Clock.wall, to: &entries)
+    entries.append(text: stream)
+    entries.append(text: isWhole ? "F " : "P ")
+    entries.append(text: text)
+    entries.append(text: "\n")
+  }
+
+  @inline(never)
+  private mutating func write() {
+    if dropped > 0, !entries.isEmpty {
       var text: [UInt8] = []
       text.append(text: "lastcall: ")
       text.append(number: dropped)
       text.append(text: " lines were dropped because this file could not be written")
-      Self.append(text, .error, isWhole: true, to: &notice)
-      guard (try? file.write(notice)) != nil else {
-        dropped += count
-        return
-      }
-      dropped = 0
+      text.withView { enter($0, " stderr ", true) }
     }
-    if (try? file.write(entries)) == nil { dropped += count }
-  }
-
-  private static func append(_ text: [UInt8], _ stream: Stream, isWhole: Bool, to entries: inout [UInt8]) {
-    Clock.appendTimestamp(Clock.wall, to: &entries)
-    entries.append(text: stream == .output ? " stdout " : " stderr ")
-    entries.append(text: isWhole ? "F " : "P ")
-    entries.append(contentsOf: text)
-    entries.append(UInt8(ascii: "\n"))
+    if (try? file.write(entries)) == nil { dropped += count } else { dropped = 0 }
+    entries.removeAll(keepingCapacity: true)
+    count = 0
   }
 }

@@ -4,55 +4,79 @@ import StopPlan
 
 /// Starts the main process and hooks, with what was inherited given back to them.
 struct Spawner {
-  let signals: Signals
+  private let signals: Signals
   /// The environment for children: our options taken out, the grace put in.
-  let environment: [[UInt8]]
-  let path: [UInt8]
-  /// Whether sockets were handed to us (sd_listen_fds(3)), so that the main process has to find its own pid in LISTEN_PID.
-  let passesListeners: Bool
+  private let environment: CStrings
+  private let path: ByteView
+  /// Where the environment says LISTEN_PID, when sockets were handed to us (sd_listen_fds(3)): the main process has to find its own pid there.
+  private let listenPid: UnsafeMutablePointer<CChar>?
 
-  init(signals: Signals, environment inherited: [[UInt8]], grace: TimeSpan, notifySocket: Path?) {
+  init(_ signals: Signals, environment inherited: CStrings, grace: TimeSpan, directory: ByteView?) {
     self.signals = signals
-    var kept: [[UInt8]] = []
-    var path: [UInt8] = []
-    path.append(text: "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin")
+    var count = 0
+    while inherited[count] != nil { count += 1 }
+    environment = .allocate(capacity: count + 4)
+    var path: ByteView = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
     var listens = false
-    for entry in inherited {
-      if hasPrefix(entry, "PATH=") { path = Array(entry.dropFirst(5)) }
-      if hasPrefix(entry, "LISTEN_PID=") { listens = Self.isOurPid(entry.dropFirst(11)) }
+    var next = 0
+    for index in 0..<count {
+      guard let entry = inherited[index] else { break }
+      var value = ByteView(entry)
+      let name = value.take(before: UInt8(ascii: "="))
+      if name == "PATH" { path = value }
+      if name == "LISTEN_PID", value.number() == Int64(lc_pid()) {
+        listens = true
+        continue
+      }
       // A nested lastcall-init must not do again what this one does.
-      if hasPrefix(entry, "LASTCALL_") { continue }
-      if notifySocket != nil, hasPrefix(entry, "NOTIFY_SOCKET=") { continue }
-      kept.append(entry)
+      if name.hasPrefix("LASTCALL_") || (directory != nil && name == "NOTIFY_SOCKET") { continue }
+      environment[next] = entry
+      next += 1
     }
-    var graceEntry: [UInt8] = []
-    graceEntry.append(text: "LASTCALL_GRACE=")
-    let inner = grace > .seconds(2) ? grace - .seconds(1) : grace / 2
-    inner.append(to: &graceEntry)
-    kept.append(graceEntry)
-    if let notifySocket {
-      var entry: [UInt8] = []
-      entry.append(text: "NOTIFY_SOCKET=")
-      entry.append(contentsOf: notifySocket.bytes)
-      kept.append(entry)
-    }
-    environment = kept
     self.path = path
-    passesListeners = listens
+    var text: [UInt8] = []
+    (grace > .seconds(2) ? grace - .seconds(1) : grace / 2).append(to: &text)
+    environment[next] = text.withView { Self.entry("LASTCALL_GRACE=", $0, "") }
+    next += 1
+    if let directory {
+      environment[next] = Self.entry("NOTIFY_SOCKET=", directory, "/notify.sock")
+      next += 1
+    }
+    var listenPid: UnsafeMutablePointer<CChar>?
+    if listens {
+      let entry = Self.entry("LISTEN_PID=", "000000000000", "")
+      listenPid = entry + 11
+      environment[next] = entry
+      next += 1
+    }
+    self.listenPid = listenPid
+    environment[next] = nil
   }
 
-  private static func isOurPid(_ text: ArraySlice<UInt8>) -> Bool {
-    var own: [UInt8] = []
-    own.append(number: Int64(getpid()))
-    return Array(text) == own
+  @inline(never)
+  private static func entry(_ name: ByteView, _ value: ByteView, _ end: ByteView) -> UnsafeMutablePointer<CChar> {
+    var text: [UInt8] = []
+    text.append(text: name)
+    text.append(text: value)
+    text.append(text: end)
+    return text.withView { CStringArray.copy($0) }
   }
 
-  /// A program from a command, with our signal state as it was inherited.
-  func program(_ command: [[UInt8]]) throws(SystemError) -> Program {
-    guard let name = command.first else { throw .notFound }
-    var program = Program(executable: try Program.find(name, path: path), arguments: command, environment: environment)
-    program.mask = signals.inheritedMask
-    if signals.childrenWereIgnored { program.ignored = 1 << UInt64(Signal.chld.number - 1) }
-    return program
+  /// Starts a program with our signal state as it was inherited.
+  /// - Returns: its pid.
+  @inline(never)
+  func start(_ arguments: CStrings, isMain: Bool, _ spawn: inout lc_spawn) throws(StartError) -> Int32 {
+    spawn.argv = CStringArray.constant(arguments)
+    spawn.environment = CStringArray.constant(environment)
+    spawn.mask = signals.inheritedMask
+    if signals.childrenWereIgnored { spawn.ignored = 1 << UInt64(Signal.chld.number - 1) }
+    if isMain { spawn.listen_pid = listenPid }
+    let executable: Path
+    do throws(SystemError) {
+      executable = try Executable.find(arguments[0].map { ByteView($0) } ?? "", path: path)
+    } catch {
+      throw .notExecuted(error)
+    }
+    return try spawn.start(executable)
   }
 }

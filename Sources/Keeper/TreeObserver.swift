@@ -1,4 +1,3 @@
-import CLinux
 import Linux
 import StopPlan
 
@@ -9,30 +8,39 @@ struct TreeObserver {
   /// The main process.
   let main: Int32
 
+  /// The living processes of the tree.
+  @inline(never)
+  func members() -> [Observation.Member] {
+    var members: [Observation.Member] = []
+    for record in ProcessTree.descendants(of: keeper) where !record.isZombie { members.append(member(record)) }
+    return members
+  }
+
+  private func member(_ record: ProcessRecord) -> Observation.Member {
+    Observation.Member(identity: record.identity, isStopped: record.state == UInt8(ascii: "T"), inMainGroup: record.group == main)
+  }
+
   /// What is there now.
   /// - Parameter stopSignal: the signal that the main process's ability to act on is judged for.
   func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool) -> Observation {
-    let records: [ProcessRecord]
+    var observation = Observation(members: [], newestPid: .max, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
     if wholeTree {
-      records = ProcessTree.descendants(of: keeper)
-    } else {
-      records = mainLives ? [ProcessRecord(pid: main)].compactMap { $0 }.filter { !$0.isZombie } : []
+      observation.members = members()
+    } else if mainLives, let record = ProcessRecord(pid: main), !record.isZombie {
+      observation.members.append(member(record))
     }
-    let members = records.map { record in
-      Observation.Member(
-        identity: record.identity, isStopped: record.state == UInt8(ascii: "T"), inMainGroup: record.group == main)
-    }
-    return Observation(members: members, newestPid: ProcessTree.newestPid, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
+    observation.newestPid = ProcessTree.newestPid
+    return observation
   }
 
   /// Whether the main process ignores the signal, or is a shell that would run its trap only after a foreground child has ended.
   private func mainCannotAct(on signal: Signal) -> Bool {
     guard let dispositions = SignalDispositions(pid: main) else { return false }
-    if dispositions.ignores(signal) { return true }
+    if dispositions.ignored.contains(signal) { return true }
     guard Shell.isShell(pid: main) else { return false }
-    for child in ProcessTree.children(of: main) ?? [] {
-      if ProcessRecord(pid: child)?.isZombie == false, Shell.isForeground(child: child) { return true }
-    }
+    var children: [ProcessRecord] = []
+    _ = ProcessTree.appendChildren(of: main, to: &children)
+    for child in children where !child.isZombie && Shell.isForeground(child: child.identity.pid) { return true }
     return false
   }
 }
@@ -41,18 +49,18 @@ struct TreeObserver {
 enum Shell {
   /// Whether the program's name is that of a POSIX shell.
   static func isShell(pid: Int32) -> Bool {
-    guard let name = try? ProcessTree.file(pid, "/comm").read(limit: 64) else { return false }
-    let bare = Array(name.prefix { $0 != UInt8(ascii: "\n") })
-    for shell in ["sh", "bash", "dash", "ash", "busybox", "ksh", "mksh", "zsh"] as [StaticString] {
-      if bare.count == shell.utf8CodeUnitCount, hasPrefix(bare, shell) { return true }
+    ProcessTree.read(pid, "comm", limit: 64).withView { name in
+      var shells: ByteView = "sh bash dash ash busybox ksh mksh zsh"
+      let bare = name.prefix(name.offset(of: UInt8(ascii: "\n")))
+      while !shells.isEmpty { if shells.take(before: UInt8(ascii: " ")) == bare { return true } }
+      return false
     }
-    return false
   }
 
   /// Whether a non-interactive shell waits for this child: its background children ignore INT and QUIT and read /dev/null
   /// (POSIX Shell Command Language, 2.11 and 2.9.3.1), so one that does neither is in the foreground.
   static func isForeground(child: Int32) -> Bool {
-    guard let dispositions = SignalDispositions(pid: child) else { return false }
-    return !(dispositions.ignores(.int) && dispositions.ignores(.quit))
+    guard let ignored = SignalDispositions(pid: child)?.ignored else { return false }
+    return !(ignored.contains(.int) && ignored.contains(.quit))
   }
 }

@@ -10,45 +10,30 @@ public enum Clock {
   public static var wall: Int64 { lc_wall_clock() }
 
   /// Appends a time of the wall clock as RFC 3339 with nanoseconds, in UTC: `2026-11-21T01:18:24.000000001Z`.
+  @inline(never)
   public static func appendTimestamp(_ wall: Int64, to text: inout [UInt8]) {
+    let wall = wall.magnitude
     let seconds = wall / 1_000_000_000
-    let (year, month, day) = date(daysSince1970: seconds / 86_400)
-    let time = seconds % 86_400
-    append(year, digits: 4, to: &text)
-    text.append(UInt8(ascii: "-"))
-    append(month, digits: 2, to: &text)
-    text.append(UInt8(ascii: "-"))
-    append(day, digits: 2, to: &text)
-    text.append(UInt8(ascii: "T"))
-    append(time / 3600, digits: 2, to: &text)
-    text.append(UInt8(ascii: ":"))
-    append(time / 60 % 60, digits: 2, to: &text)
-    text.append(UInt8(ascii: ":"))
-    append(time % 60, digits: 2, to: &text)
-    text.append(UInt8(ascii: "."))
-    append(wall % 1_000_000_000, digits: 9, to: &text)
-    text.append(UInt8(ascii: "Z"))
-  }
-
-  /// The Gregorian date of a day (Howard Hinnant, chrono-Compatible Low-Level Date Algorithms, civil_from_days).
-  private static func date(daysSince1970 days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-    let shifted = days + 719_468
+    // The Gregorian date of a day (Howard Hinnant, chrono-Compatible Low-Level Date Algorithms, civil_from_days).
+    let shifted = seconds / 86_400 + 719_468
     let era = shifted / 146_097
-    let dayOfEra = shifted - era * 146_097
+    let dayOfEra = shifted % 146_097
     let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
     let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
     let shiftedMonth = (5 * dayOfYear + 2) / 153
-    let day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
-    let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
-    return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    let isLate = shiftedMonth >= 10
+    field(yearOfEra + era * 400 + (isLate ? 1 : 0), 4, "-", &text)
+    field(isLate ? shiftedMonth - 9 : shiftedMonth + 3, 2, "-", &text)
+    field(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1, 2, "T", &text)
+    field(seconds / 3600 % 24, 2, ":", &text)
+    field(seconds / 60 % 60, 2, ":", &text)
+    field(seconds % 60, 2, ".", &text)
+    field(wall % 1_000_000_000, 9, "Z", &text)
   }
 
-  private static func append(_ value: Int64, digits: Int, to text: inout [UInt8]) {
-    var divisor: Int64 = 1
-    for _ in 1..<digits { divisor *= 10 }
-    while divisor > 0 {
-      text.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: value / divisor % 10))
-      divisor /= 10
-    }
+  @inline(never)
+  private static func field(_ value: UInt64, _ digits: Int, _ end: ByteView, _ text: inout [UInt8]) {
+    text.append(number: value, digits: digits)
+    text.append(text: end)
   }
 }

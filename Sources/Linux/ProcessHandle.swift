@@ -7,9 +7,11 @@ public struct ProcessHandle: Sendable {
   public let descriptor: Descriptor
 
   /// Opens a hold on exactly that process, or nil when it is gone.
+  @inline(never)
   public init?(_ identity: ProcessIdentity) {
-    guard let number = try? check(lc_pidfd_open(identity.pid)) else { return nil }
-    descriptor = Descriptor(number: Int32(number))
+    let number = lc_pidfd_open(identity.pid)
+    if number < 0 { return nil }
+    descriptor = Descriptor(number: Int32(truncatingIfNeeded: number))
     // The pid may have changed hands before the descriptor was open; since then it cannot.
     if ProcessRecord(pid: identity.pid)?.identity != identity {
       descriptor.close()
@@ -17,27 +19,24 @@ public struct ProcessHandle: Sendable {
     }
   }
 
-  /// Sends a signal.
-  public func send(_ signal: Signal) throws(SystemError) {
-    _ = try check(lc_pidfd_send_signal(descriptor.number, signal.number))
-  }
-
-  /// Sends a signal to exactly that process; false when it is gone or not ours to signal.
+  /// Sends a signal to exactly that process; ESRCH when it is gone.
+  @inline(never)
   public static func send(_ signal: Signal, to identity: ProcessIdentity) throws(SystemError) {
     guard let handle = ProcessHandle(identity) else { throw SystemError(code: ESRCH) }
     defer { handle.descriptor.close() }
-    try handle.send(signal)
+    try check(lc_pidfd_send_signal(handle.descriptor.number, signal.number))
   }
 }
 
 /// Signals to processes whose pid cannot have changed hands: children that were not reaped, our own group.
 public enum DirectSignal {
   /// Sends to a child, or a group when `pid` is negative; with a value it is queued as sigqueue(3) does.
+  @inline(never)
   public static func send(_ signal: Signal, to pid: Int32, value: Int? = nil) throws(SystemError) {
     if let value, pid > 0 {
-      _ = try check(lc_sigqueue(pid, signal.number, value))
+      try check(lc_sigqueue(pid, signal.number, value))
     } else {
-      _ = try check(lc_kill(pid, signal.number))
+      try check(lc_kill(pid, signal.number))
     }
   }
 }
@@ -57,6 +56,7 @@ public enum Reaper {
   }
 
   /// The next change, without waiting.
+  @inline(never)
   public static func next() -> Change {
     while true {
       var status: Int32 = 0
@@ -71,5 +71,5 @@ public enum Reaper {
   }
 
   /// Makes orphans below us our children (prctl(2), PR_SET_CHILD_SUBREAPER).
-  public static func becomeSubreaper() throws(SystemError) { _ = try check(lc_become_subreaper()) }
+  public static func becomeSubreaper() throws(SystemError) { try check(lc_become_subreaper()) }
 }

@@ -18,120 +18,121 @@ public struct ProcessRecord: Equatable, Sendable {
   public var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
 
   /// What /proc says of `pid` now, or nil when there is no such process.
+  @inline(never)
   public init?(pid: Int32) {
-    guard let text = try? ProcessTree.file(pid, "/stat").read(limit: 1024), let record = Self(stat: text, pid: pid) else { return nil }
+    let text = ProcessTree.read(pid, "stat", limit: 1024)
+    guard let record = text.withView({ ProcessRecord(stat: $0, pid: pid) }) else { return nil }
     self = record
   }
 
   /// Reads a line of /proc/PID/stat; the program's name may hold blanks and parentheses, so fields count from the last one.
-  public init?(stat text: [UInt8], pid: Int32) {
-    guard let close = text.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-    var fields: [ArraySlice<UInt8>] = []
-    for field in text[(close + 1)...].split(separator: UInt8(ascii: " ")) {
-      fields.append(field)
-      if fields.count == 20 { break }
-    }
-    guard fields.count == 20, let state = fields[0].first, let start = ProcessTree.number(fields[19]) else { return nil }
+  public init?(stat text: ByteView, pid: Int32) {
+    var rest = text
+    while rest.offset(of: UInt8(ascii: ")")) < rest.count { _ = rest.take(before: UInt8(ascii: ")")) }
+    guard rest.count < text.count else { return nil }
+    let blank = UInt8(ascii: " ")
+    _ = rest.take(before: blank)
+    state = rest.take(before: blank)[0]
+    parent = Self.number(rest.take(before: blank))
+    group = Self.number(rest.take(before: blank))
+    session = Self.number(rest.take(before: blank))
+    for _ in 7..<22 { _ = rest.take(before: blank) }
+    guard let start = rest.take(before: blank).number() else { return nil }
     identity = ProcessIdentity(pid: pid, startTime: UInt64(start))
-    self.state = state
-    parent = Int32(truncatingIfNeeded: ProcessTree.number(fields[1]) ?? 0)
-    group = Int32(truncatingIfNeeded: ProcessTree.number(fields[2]) ?? 0)
-    session = Int32(truncatingIfNeeded: ProcessTree.number(fields[3]) ?? 0)
   }
+
+  private static func number(_ field: ByteView) -> Int32 { Int32(truncatingIfNeeded: field.number() ?? 0) }
 }
 
 /// Finds the processes below one, from the kernel's own lists.
 public enum ProcessTree {
-  /// All living processes below `root`, without it; zombies are left out, their children are not.
+  /// All processes below `root`, without it, zombies among them.
   ///
   /// A child is listed under the thread that forked it, so every thread's list is read; a kernel without these lists
   /// (CONFIG_PROC_CHILDREN) has the whole of /proc scanned instead.
+  @inline(never)
   public static func descendants(of root: Int32) -> [ProcessRecord] {
     var found: [ProcessRecord] = []
-    var waiting = children(of: root)
-    if waiting == nil { return scan(below: root) }
-    while let pid = waiting?.popLast() {
-      guard let record = ProcessRecord(pid: pid) else { continue }
-      if !record.isZombie { found.append(record) }
-      if let below = children(of: pid) { waiting?.append(contentsOf: below) }
+    let hasLists = appendChildren(of: root, to: &found)
+    var next = 0
+    if !hasLists { scan(below: root, &found) }
+    while next < found.count {
+      let pid = found[next].identity.pid
+      if hasLists { _ = appendChildren(of: pid, to: &found) } else { scan(below: pid, &found) }
+      next += 1
     }
     return found
   }
 
-  /// The children of a process, or nil when the kernel keeps no such lists or the process is gone.
-  public static func children(of pid: Int32) -> [Int32]? {
-    var children: [Int32] = []
+  /// Appends the children of a process.
+  /// - Returns: false when the kernel keeps no such lists or the process is gone.
+  @inline(never)
+  public static func appendChildren(of pid: Int32, to children: inout [ProcessRecord]) -> Bool {
     var sawList = false
-    for thread in entries(of: file(pid, "/task")) {
-      var path = file(pid, "/task/")
-      path = Path(path.bytes + thread + childrenName)
-      guard let list = try? path.read(limit: 1 << 22) else { continue }
+    forEachPid(in: lc_open_process_file(pid, 0, "task")) { thread in
+      let descriptor = lc_open_process_file(pid, thread, "children")
+      if descriptor < 0 { return }
       sawList = true
-      for field in list.split(separator: UInt8(ascii: " ")) {
-        if let child = number(field) { children.append(Int32(truncatingIfNeeded: child)) }
+      read(descriptor, limit: 1 << 22).withView { list in
+        var rest = list
+        while !rest.isEmpty {
+          let child = rest.take(before: UInt8(ascii: " ")).number(limit: Int64(Int32.max)) ?? 0
+          if let record = ProcessRecord(pid: Int32(truncatingIfNeeded: child)) { children.append(record) }
+        }
       }
     }
-    return sawList ? children : nil
-  }
-
-  private static var childrenName: [UInt8] {
-    var name: [UInt8] = []
-    name.append(text: "/children")
-    return name
+    return sawList
   }
 
   /// The pid that was given out last in our namespace (/proc/loadavg, fifth field; proc(5)), or the largest there is when that cannot be read.
   public static var newestPid: Int32 {
-    guard let text = try? Path("/proc/loadavg").read(limit: 128), let blank = text.lastIndex(of: UInt8(ascii: " ")),
-      let pid = number(text[(blank + 1)...])
-    else { return .max }
-    return Int32(truncatingIfNeeded: pid)
+    read(lc_open("/proc/loadavg", O_RDONLY, 0), limit: 128).withView { text in
+      var rest = text
+      for _ in 0..<4 { _ = rest.take(before: UInt8(ascii: " ")) }
+      return rest.take(before: UInt8(ascii: "\n")).number(limit: Int64(Int32.max)).map { Int32($0) } ?? .max
+    }
   }
 
-  private static func scan(below root: Int32) -> [ProcessRecord] {
-    var all: [ProcessRecord] = []
-    for entry in entries(of: Path("/proc")) {
-      if let pid = number(entry[...]), let record = ProcessRecord(pid: Int32(truncatingIfNeeded: pid)) { all.append(record) }
+  /// Appends the children of a process, found among all processes there are: slow, but kernels without the lists are rare.
+  @inline(never)
+  private static func scan(below parent: Int32, _ children: inout [ProcessRecord]) {
+    forEachPid(in: lc_open("/proc", O_RDONLY, 0)) { pid in
+      if let record = ProcessRecord(pid: pid), record.parent == parent { children.append(record) }
     }
-    var family: [Int32] = [root]
-    var index = 0
-    while index < family.count {
-      for record in all where record.parent == family[index] && record.identity.pid != root { family.append(record.identity.pid) }
-      index += 1
-    }
-    var found: [ProcessRecord] = []
-    for record in all where record.identity.pid != root && !record.isZombie && family.contains(record.identity.pid) { found.append(record) }
-    return found
   }
 
-  /// The names in a directory, without "." and "..".
-  static func entries(of path: Path) -> [[UInt8]] {
-    guard let directory = path.withCString({ opendir($0) }) else { return [] }
-    defer { closedir(directory) }
-    var names: [[UInt8]] = []
-    while let name = lc_next_entry(directory) {
-      if name[0] != CChar(bitPattern: UInt8(ascii: ".")) { names.append(bytes(of: name)) }
+  /// Gives `body` the entries of a directory that are numbers, and closes it.
+  @inline(never)
+  private static func forEachPid(in directory: Int, _ body: (Int32) -> Void) {
+    guard directory >= 0 else { return }
+    let descriptor = Int32(truncatingIfNeeded: directory)
+    withUnsafeTemporaryAllocation(byteCount: 2048, alignment: 8) { entries in
+      while true {
+        let length = lc_list(descriptor, entries.baseAddress, UInt(entries.count))
+        if length <= 0 { break }
+        var offset = 0
+        while offset < length {
+          let pid = lc_entry_pid(entries.baseAddress, &offset)
+          if pid > 0 { body(Int32(truncatingIfNeeded: pid)) }
+        }
+      }
     }
-    return names
+    _ = lc_close(descriptor)
   }
 
-  /// A file of /proc/PID.
-  public static func file(_ pid: Int32, _ name: StaticString) -> Path {
-    var path: [UInt8] = []
-    path.append(text: "/proc/")
-    path.append(number: Int64(pid))
-    path.append(text: name)
-    return Path(path)
-  }
+  /// The content of /proc/PID/NAME, at most `limit` bytes of it; nothing when it is not there.
+  @inline(never)
+  public static func read(_ pid: Int32, _ name: ByteView, limit: Int) -> [UInt8] { read(lc_open_process_file(pid, 0, name.cString), limit: limit) }
 
-  static func number(_ text: ArraySlice<UInt8>) -> Int64? {
-    var value: Int64 = 0
-    guard !text.isEmpty, text.count <= 18 else { return nil }
-    for byte in text {
-      if byte == UInt8(ascii: "\n") { break }
-      guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return nil }
-      value = value * 10 + Int64(byte - UInt8(ascii: "0"))
-    }
-    return value
+  /// What a descriptor still has, at most `limit` bytes of it; closes it.
+  @inline(never)
+  private static func read(_ descriptor: Int, limit: Int) -> [UInt8] {
+    var content: [UInt8] = []
+    if descriptor < 0 { return content }
+    let file = Descriptor(number: Int32(truncatingIfNeeded: descriptor))
+    var part: [UInt8] = []
+    while content.count < limit, (try? file.read(into: &part, count: 4096)) != nil, !part.isEmpty { content += part }
+    file.close()
+    return content
   }
 }

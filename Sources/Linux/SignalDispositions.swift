@@ -1,47 +1,40 @@
-import CLinux
 import StopPlan
 
 /// What a process does about signals, as /proc/PID/status shows it.
 public struct SignalDispositions: Equatable, Sendable {
-  /// Bit n-1 is set when signal n is ignored.
-  public var ignored: UInt64
-  /// Bit n-1 is set when signal n is caught.
-  public var caught: UInt64
+  /// The signals it ignores.
+  public var ignored: SignalSet
+  /// The signals it catches.
+  public var caught: SignalSet
 
   /// The dispositions of `pid`, or nil when it is gone.
+  @inline(never)
   public init?(pid: Int32) {
-    guard let text = try? ProcessTree.file(pid, "/status").read(limit: 8192) else { return nil }
-    guard let ignored = Self.mask(after: "SigIgn:\t", in: text), let caught = Self.mask(after: "SigCgt:\t", in: text) else { return nil }
-    self.ignored = ignored
-    self.caught = caught
-  }
-
-  /// Whether the signal is ignored.
-  public func ignores(_ signal: Signal) -> Bool { ignored & (1 << UInt64(signal.number - 1)) != 0 }
-
-  private static func mask(after key: StaticString, in text: [UInt8]) -> UInt64? {
-    let length = key.utf8CodeUnitCount
-    var index = 0
-    while index + length + 16 <= text.count {
-      var matches = true
-      for offset in 0..<length where text[index + offset] != key.utf8Start[offset] {
-        matches = false
-        break
+    ignored = []
+    caught = []
+    var found = 0
+    ProcessTree.read(pid, "status", limit: 16_384).withView { text in
+      var rest = text
+      while !rest.isEmpty {
+        var line = rest.take(before: UInt8(ascii: "\n"))
+        if line.take("SigIgn:\t") {
+          ignored.mask = Self.hexadecimal(line)
+          found += 1
+        } else if line.take("SigCgt:\t") {
+          caught.mask = Self.hexadecimal(line)
+          found += 1
+        }
       }
-      if matches { return hexadecimal(text[(index + length)..<(index + length + 16)]) }
-      index += 1
     }
-    return nil
+    guard found == 2 else { return nil }
   }
 
-  private static func hexadecimal(_ digits: ArraySlice<UInt8>) -> UInt64? {
+  @inline(never)
+  private static func hexadecimal(_ digits: ByteView) -> UInt64 {
     var value: UInt64 = 0
-    for digit in digits {
-      switch digit {
-      case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt64(digit - UInt8(ascii: "0"))
-      case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt64(digit - UInt8(ascii: "a") + 10)
-      default: return nil
-      }
+    for index in 0..<digits.count {
+      let digit = digits[index]
+      value = value << 4 | UInt64(digit <= UInt8(ascii: "9") ? digit & 15 : (digit & 15) + 9)
     }
     return value
   }

@@ -18,30 +18,26 @@ public struct Signals: Sendable {
   /// Readable when a signal is there.
   public let descriptor: Descriptor
   /// The mask that was in force, which programs that are started get back.
-  public let inheritedMask: sigset_t
+  public let inheritedMask: UInt64
   /// Whether SIGCHLD was ignored, which programs that are started get back.
   public let childrenWereIgnored: Bool
 
   /// Blocks every signal but the faults and opens the descriptor. From here on none is lost.
   public init() throws(SystemError) {
-    var mask = sigset_t()
-    descriptor = Descriptor(number: Int32(try check(lc_take_signals(&mask))))
+    var mask: UInt64 = 0
+    descriptor = try Descriptor(lc_take_signals(&mask))
     inheritedMask = mask
     childrenWereIgnored = lc_stop_ignoring_children() != 0
   }
 
   /// The next signal, or nil when none is there.
+  @inline(never)
   public func next() -> Arrival? {
-    var info = signalfd_siginfo()
-    let size = MemoryLayout<signalfd_siginfo>.size
-    while true {
-      let count = lc_read(descriptor.number, &info, UInt(size))
-      if count == -Int(EINTR) { continue }
-      guard count == size, let signal = Signal(number: Int32(bitPattern: info.ssi_signo)) else { return nil }
-      let isQueued = info.ssi_code == SI_QUEUE
-      return Arrival(
-        signal: signal, value: isQueued ? Int(bitPattern: UInt(info.ssi_ptr)) : nil, fromTerminal: info.ssi_code == lc_si_kernel(),
-        sender: Int32(bitPattern: info.ssi_pid))
-    }
+    var arrival = lc_arrival()
+    var result = -Int(EINTR)
+    while result == -Int(EINTR) { result = lc_next_signal(descriptor.number, &arrival) }
+    guard result > 0, let signal = Signal(number: arrival.signal) else { return nil }
+    return Arrival(
+      signal: signal, value: arrival.is_queued != 0 ? arrival.value : nil, fromTerminal: arrival.from_kernel != 0, sender: arrival.sender)
   }
 }

@@ -1,4 +1,5 @@
 import CLinux
+import StopPlan
 
 /// A system call's failure: its errno.
 public struct SystemError: Error, Equatable, Sendable {
@@ -13,33 +14,54 @@ public struct SystemError: Error, Equatable, Sendable {
   /// The operation would block.
   public static let wouldBlock = SystemError(code: EAGAIN)
 
-  /// What the C library calls it, in bytes: "No such file or directory".
-  public var text: [UInt8] {
-    guard let message = strerror(code) else { return [] }
-    return bytes(of: message)
+  /// Appends what it means: `no such file or directory`; the number of one that we have no words for.
+  @inline(never)
+  public func append(to text: inout [UInt8]) {
+    let words = words
+    text.append(text: words)
+    if words.isEmpty {
+      text.append(text: "error ")
+      text.append(number: Int64(code))
+    }
+  }
+
+  /// Those that the Embedded binary meets; strerror(3) would bring its whole table.
+  private var words: ByteView {
+    switch code {
+    case EPERM: "operation not permitted"
+    case ENOENT: "no such file or directory"
+    case ESRCH: "no such process"
+    case EIO: "input/output error"
+    case E2BIG: "arguments and environment are too long"
+    case ENOEXEC: "not a program of this machine"
+    case EAGAIN: "a limit on processes is reached, or the operation would block"
+    case ENOMEM: "out of memory"
+    case EACCES: "permission denied"
+    case ENOTDIR: "not a directory"
+    case EISDIR: "is a directory"
+    case EMFILE, ENFILE: "too many open files"
+    case ETXTBSY: "the file is being written"
+    case ENOSPC: "no space left on device"
+    case EROFS: "the file system is read-only"
+    case ENAMETOOLONG: "the path is too long"
+    case ENOSYS: "the kernel does not have it"
+    case ELOOP: "too many symbolic links, or a link where none may be"
+    case EADDRINUSE: "the address is in use"
+    default: ""
+    }
   }
 }
 
 /// The result of a call that answers -errno when it fails.
+@discardableResult
 func check(_ result: Int) throws(SystemError) -> Int {
   if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: -result)) }
   return result
 }
 
-/// The bytes of a C string, without its NUL.
-public func bytes(of string: UnsafePointer<CChar>) -> [UInt8] {
-  var bytes: [UInt8] = []
-  var index = 0
-  while string[index] != 0 {
-    bytes.append(UInt8(bitPattern: string[index]))
-    index += 1
-  }
-  return bytes
-}
-
 #if !hasFeature(Embedded)
   extension SystemError: CustomStringConvertible {
     /// The C library's words for it.
-    public var description: String { String(decoding: text, as: UTF8.self) }
+    public var description: String { strerror(code).map { String(cString: $0) } ?? "error \(code)" }
   }
 #endif

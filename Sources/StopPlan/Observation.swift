@@ -60,13 +60,13 @@ struct ToldProcesses {
   func hasHad(_ signal: Signal, _ identity: ProcessIdentity) -> Bool {
     let index = position(of: identity.pid)
     guard index < entries.count, entries[index].identity == identity else { return false }
-    return entries[index].signals & (1 << UInt64(signal.number - 1)) != 0
+    return entries[index].signals & (1 &<< UInt64(truncatingIfNeeded: signal.number - 1)) != 0
   }
 
   /// Records that a step's signal goes to `identity`.
   /// - Returns: nil when this step has told it already, else whether it is told for the first time.
   mutating func record(_ identity: ProcessIdentity, step: Int, signal: Signal) -> Bool? {
-    let bit: UInt64 = 1 << UInt64(signal.number - 1)
+    let bit: UInt64 = 1 &<< UInt64(truncatingIfNeeded: signal.number - 1)
     let index = position(of: identity.pid)
     if index < entries.count, entries[index].identity.pid == identity.pid {
       if entries[index].identity == identity {
@@ -78,7 +78,12 @@ struct ToldProcesses {
       entries[index] = Entry(identity: identity, step: step, signals: bit)
       return true
     }
-    entries.insert(Entry(identity: identity, step: step, signals: bit), at: index)
+    entries.append(Entry(identity: identity, step: step, signals: bit))
+    var place = entries.count - 1
+    while place > index {
+      entries.swapAt(place, place - 1)
+      place -= 1
+    }
     return true
   }
 

@@ -92,3 +92,27 @@ public struct Signal: Equatable, Hashable, Comparable, Sendable {
     }
   }
 }
+
+/// A set of signals.
+public struct SignalSet: Equatable, Sendable, ExpressibleByArrayLiteral {
+  /// Bit n-1 is set when signal n is in it, as in /proc/PID/status.
+  public var mask: UInt64
+
+  /// The signals of a mask.
+  public init(mask: UInt64) { self.mask = mask }
+
+  /// These signals.
+  @inline(__always)
+  public init(arrayLiteral signals: Signal...) {
+    mask = 0
+    for signal in signals { insert(signal) }
+  }
+
+  /// Whether the signal is in it.
+  public func contains(_ signal: Signal) -> Bool { mask & Self.bit(signal) != 0 }
+
+  /// Adds the signal.
+  public mutating func insert(_ signal: Signal) { mask |= Self.bit(signal) }
+
+  private static func bit(_ signal: Signal) -> UInt64 { 1 &<< UInt64(truncatingIfNeeded: signal.number - 1) }
+}

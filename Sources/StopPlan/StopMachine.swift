@@ -33,8 +33,8 @@ public struct StopMachine: Sendable {
     case forward(Signal, value: Int?, StopPlan.Scope)
     /// Send KILL to everything there is but ourselves: `kill(-1)`, asked for only where that is the tree.
     case killEverything
-    /// Start the hook's command.
-    case runHook([[UInt8]])
+    /// Start the command of the hook that is the step with this index; `command(ofStep:)` has it.
+    case runHook(step: Int)
     /// Answer with `.groupEmpty` once no member of the main process's group lives.
     case watchGroup
     /// Send `.clock` at this moment; nil takes the last one back.
@@ -78,7 +78,7 @@ public struct StopMachine: Sendable {
     /// The plan of a stop that brings none of its own.
     public var plan: StopPlan
     /// The signals that ask for the stop; all others are forwarded.
-    public var stopOn: [Signal]
+    public var stopOn: SignalSet
     /// What becomes of signals before they are forwarded.
     public var rewrite: Rewrite
     /// Who gets forwarded signals.
@@ -88,7 +88,7 @@ public struct StopMachine: Sendable {
 
     /// The settings of a keeper.
     public init(
-      plan: StopPlan, stopOn: [Signal] = [.term, .int], rewrite: Rewrite = Rewrite(), forwardScope: StopPlan.Scope = .main,
+      plan: StopPlan, stopOn: SignalSet = [.term, .int], rewrite: Rewrite = Rewrite(), forwardScope: StopPlan.Scope = .main,
       isEverythingOurs: Bool = false
     ) {
       self.plan = plan
@@ -104,31 +104,54 @@ public struct StopMachine: Sendable {
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
   static let observationRounds = 16
 
-  let settings: Settings
+  let stopOn: SignalSet
+  let rewrite: Rewrite
+  let forwardScope: StopPlan.Scope
+  let isEverythingOurs: Bool
   var mainStatus: ExitStatus?
   var treeEmpty = false
-  var stop: StopProgress?
+  var stop: StopProgress
   var isFinished = false
   private var escalations = SeenIDs()
   var actions: [Action] = []
 
   /// A machine for a tree whose main process has just been started.
-  public init(_ settings: Settings) { self.settings = settings }
+  public init(_ settings: Settings) {
+    stopOn = settings.stopOn
+    rewrite = settings.rewrite
+    forwardScope = settings.forwardScope
+    isEverythingOurs = settings.isEverythingOurs
+    stop = StopProgress(plan: settings.plan)
+  }
 
   /// The moment by which the stop under way must be over, or nil when none is.
-  public var deadline: Instant? { stop?.killBound }
+  public var deadline: Instant? { stop.isUnderWay ? stop.killBound : nil }
+
+  /// The signal that the plan tells the main process to stop with.
+  public var stopSignal: Signal {
+    for index in stop.plan.steps.indices {
+      if let sent = stop.sent(index), sent.scope == .main { return sent.signal }
+    }
+    return .term
+  }
+
+  /// The command of a hook of the plan under way.
+  public func command(ofStep index: Int) -> [[UInt8]] {
+    if case .hook(let words) = stop.step(index) { words } else { [] }
+  }
 
   /// Takes in what happened and returns what to do about it. After `.finish` nothing more is done.
+  @inline(never)
   public mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     guard !isFinished else { return [] }
     switch event {
     case .stop(let request): requested(request, at: now)
-    case .escalate(let id): escalate(id: id, at: now)
+    case .escalate(let id): if escalations.insert(id) { escalate(at: now) }
     case .signal(let signal, let value, let fromTerminal): received(signal, value: value, fromTerminal: fromTerminal, at: now)
     case .reaped(let main, let empty): reaped(main: main, treeEmpty: empty, at: now)
     case .observed(let observation): observed(observation, at: now)
-    case .groupEmpty: stop?.groupEmpty = true
-    case .hookEnded: stop?.hookEnded = true
+    case .groupEmpty: stop.groupEmpty = true
+    case .hookEnded: stop.hookEnded = true
     case .clock: break
     }
     advance(at: now)
@@ -137,52 +160,49 @@ public struct StopMachine: Sendable {
   }
 
   private mutating func received(_ signal: Signal, value: Int?, fromTerminal: Bool, at now: Instant) {
-    guard let passed = settings.rewrite.apply(to: signal) else { return }
-    if settings.stopOn.contains(signal) {
-      if stop == nil {
-        begin(.signal(signal), plan: settings.plan.passing(on: passed), deadline: nil, at: now)
-        return
+    guard let passed = rewrite.apply(to: signal) else { return }
+    if stopOn.contains(signal) {
+      if !stop.isUnderWay {
+        stop.plan.pass(on: passed)
+        return begin(.signal(signal), deadline: now + stop.plan.grace)
       }
-      if fromTerminal {
-        escalate(id: nil, at: now)
-        return
-      }
+      if fromTerminal { return escalate(at: now) }
     }
-    if mainStatus == nil { actions.append(.forward(passed, value: value, stop == nil ? settings.forwardScope : .main)) }
+    if mainStatus == nil { act(.forward(passed, value: value, stop.isUnderWay ? .main : forwardScope)) }
   }
 
   private mutating func requested(_ request: StopRequest, at now: Instant) {
-    if stop == nil {
-      let plan = request.plan ?? settings.plan
-      begin(.request(request.id), plan: plan, deadline: request.deadline, at: now)
-    } else if stop?.accept(request.id) == true, let deadline = request.deadline ?? request.plan.map({ now + $0.grace }) {
-      if let moved = stop?.moveDeadline(to: deadline, at: now) { actions.append(.note(.deadlineMoved(moved))) }
-      if request.plan?.grace == .zero { stop?.skipToKill() }
+    let asked = request.deadline ?? request.plan.map { now + $0.grace }
+    if !stop.isUnderWay {
+      if let plan = request.plan { stop.plan = plan }
+      begin(.request(request.id), deadline: asked ?? now + stop.plan.grace)
+      _ = stop.accept(request.id)
+    } else if stop.accept(request.id), let asked {
+      if let moved = stop.moveDeadline(to: asked, at: now) { act(.note(.deadlineMoved(moved))) }
+      if request.plan?.grace == .zero { stop.skipToKill() }
     }
   }
 
-  private mutating func begin(_ cause: Cause, plan: StopPlan, deadline: Instant?, at now: Instant) {
-    var progress = StopProgress(plan: plan, deadline: deadline ?? now + plan.grace)
-    if case .request(let id) = cause { _ = progress.accept(id) }
-    if plan.grace == .zero { progress.skipToKill() }
-    stop = progress
-    actions.append(.note(.began(cause, deadline: progress.deadline)))
+  @inline(never)
+  private mutating func begin(_ cause: Cause, deadline: Instant) {
+    stop.begin(deadline: deadline)
+    act(.note(.began(cause, deadline: deadline)))
   }
 
-  private mutating func escalate(id: UInt64?, at now: Instant) {
-    if let id, !escalations.insert(id) { return }
-    guard stop?.escalate(at: now) == true else { return }
-    actions.append(.note(.escalated))
+  private mutating func escalate(at now: Instant) {
+    if stop.isUnderWay, stop.escalate(at: now) { act(.note(.escalated)) }
   }
 
   private mutating func reaped(main: ExitStatus?, treeEmpty empty: Bool, at now: Instant) {
     treeEmpty = empty
-    if let main, mainStatus == nil {
+    if main != nil, mainStatus == nil {
       mainStatus = main
-      if stop == nil, !empty, settings.plan.until == .tree {
-        begin(.mainEnded, plan: settings.plan, deadline: nil, at: now)
-      }
+      if !stop.isUnderWay, !empty, stop.plan.until == .tree { begin(.mainEnded, deadline: now + stop.plan.grace) }
     }
-    if !empty, stop?.isKilling == true { killAgain() }
+    if !empty, stop.isKilling { killAgain() }
   }
+
+  /// Adds to what is to be done.
+  @inline(never)
+  mutating func act(_ action: Action) { actions.append(action) }
 }

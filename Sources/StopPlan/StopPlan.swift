@@ -3,7 +3,7 @@
 /// A value that every verb of lastcall executes, checks or explains. Durations are on the monotonic clock.
 public struct StopPlan: Equatable, Sendable {
   /// Which processes of the tree a step addresses.
-  public enum Scope: Equatable, Sendable {
+  public enum Scope: CaseIterable, Equatable, Sendable {
     /// The main process.
     case main
     /// The members of the tree that are in the main process's process group.

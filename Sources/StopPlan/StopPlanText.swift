@@ -45,65 +45,52 @@ extension StopPlan {
   ///   - text: the ASCII bytes.
   ///   - grace: the budget when the caller has set one; nil takes `fallback`, or the text's own length when that is longer.
   ///   - fallback: the budget of those who did not set one.
-  public init(text: ArraySlice<UInt8>, grace: TimeSpan?, fallback: TimeSpan = .seconds(30)) throws(StopPlanError) {
+  public init(text: ByteView, grace: TimeSpan?, fallback: TimeSpan = .seconds(30)) throws(StopPlanError) {
     var parser = PlanParser(text: text)
-    let steps = try parser.steps()
-    self.init(steps: steps, grace: grace ?? fallback)
+    try parser.readSteps()
+    self.init(steps: parser.steps, grace: grace ?? fallback)
     if grace == nil { self.grace = max(fallback, writtenLength) }
-    if case .wait(let alone, _)? = steps.first, steps.count == 1 {
-      self.steps = [.send(.term, .main), .wait(alone, ifUseful: false), .send(.kill, .tree)]
-    }
     self.floor = min(self.grace / 4, .seconds(1))
-    self.reserve = hasHooks ? self.grace / 4 : .zero
-  }
-
-  private var hasHooks: Bool {
-    for step in steps {
-      switch step {
-      case .hook, .pause: return true
-      case .send, .wait: break
-      }
-    }
-    return false
+    self.reserve = parser.hasHooks ? self.grace / 4 : .zero
   }
 
   /// Appends the text form, which reads back as the same steps.
   public func append(to text: inout [UInt8]) {
     for (index, step) in steps.enumerated() {
-      if index > 0 { text.append(UInt8(ascii: "/")) }
+      if index > 0 { text.append(text: "/") }
       switch step {
       case .hook(let words):
         text.append(text: "hook(")
         for (position, word) in words.enumerated() {
-          if position > 0 { text.append(UInt8(ascii: " ")) }
+          if position > 0 { text.append(text: " ") }
           Words.append(word: word, to: &text)
         }
-        text.append(UInt8(ascii: ")"))
+        text.append(text: ")")
       case .pause(let span):
         text.append(text: "pause(")
         span.append(to: &text)
-        text.append(UInt8(ascii: ")"))
+        text.append(text: ")")
       case .send(let signal, let scope):
         Self.append(signal, scope, to: &text)
       case .wait(let span, let ifUseful):
         span.append(to: &text)
-        if ifUseful { text.append(UInt8(ascii: "?")) }
+        if ifUseful { text.append(text: "?") }
       }
     }
   }
 
   private static func append(_ signal: Signal, _ scope: Scope, to text: inout [UInt8]) {
-    if signal.number == 32 || signal.number == 33 { text.append(UInt8(ascii: "-")) }
+    if signal.number == 32 || signal.number == 33 { text.append(text: "-") }
     signal.appendName(to: &text)
     if scope == (signal == .kill ? .tree : .main) { return }
-    text.append(UInt8(ascii: "@"))
+    text.append(text: "@")
     text.append(text: scope.name)
   }
 }
 
 extension StopPlan.Scope {
   /// The scope's word in a plan.
-  public var name: StaticString {
+  public var name: ByteView {
     switch self {
     case .main: "main"
     case .group: "group"
@@ -113,126 +100,121 @@ extension StopPlan.Scope {
   }
 
   /// The scope of that name, or nil.
-  public init?(text: ArraySlice<UInt8>) {
-    if Characters.equal(text, "main") {
-      self = .main
-    } else if Characters.equal(text, "group") {
-      self = .group
-    } else if Characters.equal(text, "rest") {
-      self = .rest
-    } else if Characters.equal(text, "tree") {
-      self = .tree
-    } else {
-      return nil
+  public init?(text: ByteView) {
+    for scope in Self.allCases where text == scope.name {
+      self = scope
+      return
     }
+    return nil
   }
 }
 
 private struct PlanParser {
-  let text: ArraySlice<UInt8>
+  let text: ByteView
+  private(set) var steps: [StopPlan.Step] = []
+  private(set) var hasHooks = false
+  private var hasSent = false
+  private var isOver = false
 
-  mutating func steps() throws(StopPlanError) -> [StopPlan.Step] {
-    guard !text.isEmpty else { throw StopPlanError(problem: .empty, position: 0) }
-    guard text.count <= 4096 else { throw StopPlanError(problem: .tooLong, position: 4096) }
-    var steps: [StopPlan.Step] = []
-    var start = text.startIndex
-    while true {
+  init(text: ByteView) { self.text = text }
+
+  mutating func readSteps() throws(StopPlanError) {
+    if text.isEmpty { throw StopPlanError(problem: .empty, position: 0) }
+    if text.count > 4096 { throw StopPlanError(problem: .tooLong, position: 4096) }
+    var start = 0
+    repeat {
       let end = try endOfStep(from: start)
-      let step = try self.step(text[start..<end])
-      try checkOrder(step, after: steps, at: start)
-      steps.append(step)
-      guard steps.count <= 64 else { throw StopPlanError(problem: .tooLong, position: start - text.startIndex) }
-      if end == text.endIndex { break }
+      if steps.count == 64 { throw StopPlanError(problem: .tooLong, position: start) }
+      try readStep(text.prefix(end).dropping(start), start)
       start = end + 1
+    } while start <= text.count
+    if case .wait(let alone, _)? = steps.first {
+      if steps.count > 1 { throw StopPlanError(problem: .waitWithoutSend, position: 0) }
+      steps = [.send(.term, .main), .wait(alone, ifUseful: false), .send(.kill, .tree)]
     }
-    if case .wait? = steps.first, steps.count > 1 { throw StopPlanError(problem: .waitWithoutSend, position: 0) }
-    return steps
   }
 
   /// The next slash that is not inside `hook(…)`.
   private func endOfStep(from start: Int) throws(StopPlanError) -> Int {
     var index = start
     var quote: UInt8 = 0
-    var inside = false
-    while index < text.endIndex {
+    var isInside = false
+    while index < text.count {
       let byte = text[index]
-      if !inside {
+      if !isInside {
         if byte == UInt8(ascii: "/") { return index }
-        if byte == UInt8(ascii: "(") { inside = true }
-      } else if quote != 0 {
-        if byte == UInt8(ascii: "\\"), quote == UInt8(ascii: "\"") { index += 1 } else if byte == quote { quote = 0 }
-      } else if byte == UInt8(ascii: "\\") {
+        isInside = byte == UInt8(ascii: "(")
+      } else if byte == UInt8(ascii: "\\"), quote != UInt8(ascii: "'") {
         index += 1
+      } else if quote != 0 {
+        if byte == quote { quote = 0 }
       } else if byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
         quote = byte
       } else if byte == UInt8(ascii: ")") {
-        inside = false
+        isInside = false
       }
       index += 1
     }
-    if inside { throw StopPlanError(problem: .openParenthesis, position: start - text.startIndex) }
-    return text.endIndex
+    if isInside { throw StopPlanError(problem: .openParenthesis, position: start) }
+    return text.count
   }
 
-  private func step(_ part: ArraySlice<UInt8>) throws(StopPlanError) -> StopPlan.Step {
-    let position = part.startIndex - text.startIndex
-    guard let first = part.first else { throw StopPlanError(problem: .emptyStep, position: position) }
-    if let inner = argument(of: "pause(", part) {
-      guard let span = TimeSpan(text: inner) else { throw StopPlanError(problem: .badLength, position: position + 6) }
-      return .pause(span)
-    }
-    if let inner = argument(of: "hook(", part) {
+  private mutating func readStep(_ part: ByteView, _ position: Int) throws(StopPlanError) {
+    if part.isEmpty { throw StopPlanError(problem: .emptyStep, position: position) }
+    var inner = part
+    let isCall = part.last == UInt8(ascii: ")")
+    if isCall, inner.take("pause(") {
+      let span = try readSpan(inner.prefix(inner.count - 1), position + 6)
+      try checkBeforeSignal(position)
+      steps.append(.pause(span))
+    } else if isCall, inner.take("hook(") {
       let words: [[UInt8]]
-      do throws(Words.Problem) { words = try Words.split(inner) } catch {
+      do throws(Words.Problem) { words = try Words.split(inner.prefix(inner.count - 1)) } catch {
         throw StopPlanError(problem: .badWords, position: position + 5)
       }
-      guard !words.isEmpty else { throw StopPlanError(problem: .emptyHook, position: position + 5) }
-      return .hook(words)
+      if words.isEmpty { throw StopPlanError(problem: .emptyHook, position: position + 5) }
+      try checkBeforeSignal(position)
+      steps.append(.hook(words))
+    } else if Characters.isDigit(part[0]) || part[0] == UInt8(ascii: ".") {
+      let ifUseful = part.last == UInt8(ascii: "?")
+      let span = try readSpan(ifUseful ? part.prefix(part.count - 1) : part, position)
+      if isOver { throw StopPlanError(problem: .killTwice, position: position) }
+      if !hasSent, !steps.isEmpty { throw StopPlanError(problem: .waitWithoutSend, position: position) }
+      steps.append(.wait(span, ifUseful: ifUseful))
+    } else {
+      try readSend(part, position)
     }
-    if Characters.isDigit(first) || first == UInt8(ascii: ".") { return try wait(part, position) }
-    if Characters.equal(part, "forever") { throw StopPlanError(problem: .unbounded, position: position) }
-    return try send(part, position)
   }
 
-  private func argument(of name: StaticString, _ part: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-    guard Characters.startsWith(part, name), part.last == UInt8(ascii: ")") else { return nil }
-    return part.dropFirst(name.utf8CodeUnitCount).dropLast()
+  private func readSpan(_ part: ByteView, _ position: Int) throws(StopPlanError) -> TimeSpan {
+    guard let span = TimeSpan(text: part) else { throw StopPlanError(problem: .badLength, position: position) }
+    return span
   }
 
-  private func wait(_ part: ArraySlice<UInt8>, _ position: Int) throws(StopPlanError) -> StopPlan.Step {
-    let ifUseful = part.last == UInt8(ascii: "?")
-    guard let span = TimeSpan(text: ifUseful ? part.dropLast() : part) else {
-      throw StopPlanError(problem: .badLength, position: position)
-    }
-    return .wait(span, ifUseful: ifUseful)
+  private mutating func checkBeforeSignal(_ position: Int) throws(StopPlanError) {
+    hasHooks = true
+    if isOver { throw StopPlanError(problem: .killTwice, position: position) }
+    if hasSent { throw StopPlanError(problem: .hookAfterSend, position: position) }
   }
 
-  private func send(_ part: ArraySlice<UInt8>, _ position: Int) throws(StopPlanError) -> StopPlan.Step {
-    let at = part.firstIndex(of: UInt8(ascii: "@")) ?? part.endIndex
-    var name = part[part.startIndex..<at]
-    if name.first == UInt8(ascii: "-") { name = name.dropFirst() }
+  private mutating func readSend(_ part: ByteView, _ position: Int) throws(StopPlanError) {
+    if part == "forever" { throw StopPlanError(problem: .unbounded, position: position) }
+    var scopeName = part
+    var name = scopeName.take(before: UInt8(ascii: "@"))
+    let hasScope = name.count < part.count
+    _ = name.take("-")
     guard let signal = Signal(text: name) else { throw StopPlanError(problem: .unknownSignal, position: position) }
-    guard at < part.endIndex else { return .send(signal, signal == .kill ? .tree : .main) }
-    guard let scope = StopPlan.Scope(text: part[(at + 1)...]) else {
-      throw StopPlanError(problem: .unknownScope, position: at + 1 - text.startIndex)
-    }
-    return .send(signal, scope)
-  }
-
-  private func checkOrder(_ step: StopPlan.Step, after steps: [StopPlan.Step], at start: Int) throws(StopPlanError) {
-    let position = start - text.startIndex
-    var sent = false
-    for earlier in steps {
-      if case .send(let signal, let scope) = earlier {
-        sent = true
-        if signal == .kill, scope != .main, scope != .group { throw StopPlanError(problem: .killTwice, position: position) }
+    var scope: StopPlan.Scope = signal == .kill ? .tree : .main
+    if hasScope {
+      guard let named = StopPlan.Scope(text: scopeName) else {
+        throw StopPlanError(problem: .unknownScope, position: position + part.count - scopeName.count)
       }
+      scope = named
     }
-    switch step {
-    case .hook, .pause: if sent { throw StopPlanError(problem: .hookAfterSend, position: position) }
-    case .wait: if !sent, !steps.isEmpty { throw StopPlanError(problem: .waitWithoutSend, position: position) }
-    case .send: break
-    }
+    if isOver { throw StopPlanError(problem: .killTwice, position: position) }
+    hasSent = true
+    isOver = signal == .kill && (scope == .tree || scope == .rest)
+    steps.append(.send(signal, scope))
   }
 }
 
@@ -241,6 +223,11 @@ private struct PlanParser {
     /// Reads a plan from a string; see `init(text:grace:fallback:)`.
     public init(_ text: String, grace: TimeSpan? = nil, fallback: TimeSpan = .seconds(30)) throws(StopPlanError) {
       try self.init(text: Array(text.utf8)[...], grace: grace, fallback: fallback)
+    }
+
+    /// Reads a plan; see `init(text:grace:fallback:)`.
+    public init(text: ArraySlice<UInt8>, grace: TimeSpan?, fallback: TimeSpan = .seconds(30)) throws(StopPlanError) {
+      self = try text.withView { (view) throws(StopPlanError) in try StopPlan(text: view, grace: grace, fallback: fallback) }
     }
 
     /// The text form.

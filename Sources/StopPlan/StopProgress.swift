@@ -2,6 +2,8 @@
 struct StopProgress: Sendable {
   /// What the current step is doing.
   enum Stage: Equatable, Sendable {
+    /// Nobody has asked for a stop.
+    case idle
     /// It has not begun.
     case entering
     /// Its hook runs.
@@ -12,21 +14,17 @@ struct StopProgress: Sendable {
     case escalated(until: Instant, next: Int)
     /// It has asked who is there, for the `round`th time. Only who was born up to `newestPid`, before the step's first signal, is told:
     /// what a process starts after it was told is its own clean-up.
-    case observing(round: Int, newestPid: Int32)
+    /// A look that finds nobody new is repeated once, `isConfirming`: an orphan may have moved to us while it was taken.
+    case observing(round: Int, newestPid: Int32, isConfirming: Bool)
     /// KILL was sent to everything; what it leaves is waited for until then.
     case killing(until: Instant)
   }
 
-  /// The plan's steps, with KILL for the tree at their end.
-  let steps: [StopPlan.Step]
-  /// The index in `steps` of the wait that was added before an added KILL: it waits for the whole tree.
-  let addedWait: Int?
-  let floor: TimeSpan
-  let reserve: TimeSpan
-  let until: StopPlan.Until
-  private(set) var deadline: Instant
+  /// The plan under way; before that, the plan to be.
+  var plan: StopPlan
+  private(set) var deadline = Instant.never
   var index = 0
-  var stage = Stage.entering
+  var stage = Stage.idle
   var firstSignalAt: Instant?
   /// The last moment at which somebody was told for the first time; whoever escalates leaves that one its floor.
   var lastTold: Instant?
@@ -36,34 +34,49 @@ struct StopProgress: Sendable {
   var hookEnded = false
   private var requests = SeenIDs()
 
-  init(plan: StopPlan, deadline: Instant) {
-    var steps = plan.steps
-    if case .send(.kill, let scope)? = steps.last, scope == .tree || scope == .rest {
-      addedWait = nil
-    } else {
-      addedWait = steps.count
-      steps.append(.wait(.longest, ifUseful: false))
-      steps.append(.send(.kill, .tree))
-    }
-    self.steps = steps
-    floor = plan.floor
-    reserve = plan.reserve
-    until = plan.until
+  init(plan: StopPlan) { self.plan = plan }
+
+  mutating func begin(deadline: Instant) {
     self.deadline = deadline
+    stage = .entering
+    if plan.grace == .zero { skipToKill() }
+  }
+
+  /// Whether a stop was asked for.
+  var isUnderWay: Bool {
+    if case .idle = stage { false } else { true }
+  }
+
+  /// The index of the KILL at the end: the plan's own, or one that is added behind a wait for the whole tree.
+  var killIndex: Int {
+    if case .send(.kill, let scope)? = plan.steps.last, scope == .tree || scope == .rest { return plan.steps.count - 1 }
+    return plan.steps.count + 1
+  }
+
+  /// The step with that index, the added ones included.
+  func step(_ index: Int) -> StopPlan.Step {
+    if index < plan.steps.count { return plan.steps[index] }
+    return index == plan.steps.count ? .wait(.longest, ifUseful: false) : .send(.kill, .tree)
+  }
+
+  /// What the step with that index sends, or nil when it does something else.
+  @inline(never)
+  func sent(_ index: Int) -> (signal: Signal, scope: StopPlan.Scope)? {
+    if case .send(let signal, let scope) = step(index) { (signal, scope) } else { nil }
   }
 
   /// The latest moment for KILL: the deadline, or a floor after the first signal when hooks ate the grace.
   var killBound: Instant {
     guard let firstSignalAt else { return deadline }
-    return max(deadline, firstSignalAt + floor)
+    return max(deadline, firstSignalAt + plan.floor)
   }
 
   /// The moment by which the current step's wait must be over. Signals that are still to be sent are brought forward so that
   /// everyone is told a floor before KILL; hooks and pauses leave the reserve.
-  var cut: Instant {
-    switch index < steps.count ? steps[index] : .wait(.zero, ifUseful: false) {
-    case .hook, .pause: deadline - reserve
-    case .send, .wait: hasGentleSendAhead ? killBound - floor : killBound
+  mutating func cut() -> Instant {
+    switch step(index) {
+    case .hook, .pause: deadline - plan.reserve
+    case .send, .wait: hasGentleSendAhead ? killBound - plan.floor : killBound
     }
   }
 
@@ -71,10 +84,21 @@ struct StopProgress: Sendable {
     if case .killing = stage { true } else { false }
   }
 
+  /// The scope of the last `send` before the current step; nil while nothing was sent, as during a pause.
+  var scopeBefore: StopPlan.Scope? {
+    if index == plan.steps.count { return .tree }
+    var index = index
+    while index > 0 {
+      index -= 1
+      if let sent = sent(index) { return sent.scope }
+    }
+    return nil
+  }
+
   private var hasGentleSendAhead: Bool {
     var candidate = index + 1
-    while candidate < steps.count {
-      if case .send(let signal, _) = steps[candidate], signal != .kill { return true }
+    while candidate < plan.steps.count {
+      if let sent = sent(candidate), sent.signal != .kill { return true }
       candidate += 1
     }
     return false
@@ -86,13 +110,14 @@ struct StopProgress: Sendable {
   /// Moves the deadline earlier, but leaves a floor to those who were told last or are still to be told.
   /// - Returns: the new deadline, or nil when it is no earlier.
   mutating func moveDeadline(to other: Instant, at now: Instant) -> Instant? {
-    let earliest = hasGentleSendAhead ? now + floor : max(now, (lastTold ?? now) + floor)
+    let earliest = hasGentleSendAhead ? now + plan.floor : max(now, (lastTold ?? now) + plan.floor)
     guard max(other, earliest) < deadline else { return nil }
     deadline = max(other, earliest)
     return deadline
   }
 
   /// Goes on with the step `next`.
+  @inline(never)
   mutating func go(to next: Int) {
     index = next
     stage = .entering
@@ -100,7 +125,7 @@ struct StopProgress: Sendable {
 
   /// Goes straight to KILL, which nobody has to be told before: the grace is 0.
   mutating func skipToKill() {
-    if !isKilling { go(to: steps.count - 1) }
+    if !isKilling { go(to: killIndex) }
   }
 
   /// Skips to the next `send`; before KILL it leaves the floor to who was told last.
@@ -109,10 +134,10 @@ struct StopProgress: Sendable {
     if isKilling { return false }
     if case .observing = stage { return false }
     var next = index + 1
-    while next < steps.count {
-      if case .send(let signal, _) = steps[next] {
-        if signal == .kill, let lastTold {
-          stage = .escalated(until: max(now, lastTold + floor), next: next)
+    while next <= killIndex {
+      if let sent = sent(next) {
+        if sent.signal == .kill, let lastTold {
+          stage = .escalated(until: max(now, lastTold + plan.floor), next: next)
         } else {
           go(to: next)
         }

@@ -16,26 +16,25 @@ public struct StopRequest: Equatable, Sendable {
 }
 
 extension StopPlan {
-  /// The plan with the signal that asked for the stop in TERM's place, where the plan adopts it.
-  func passing(on signal: Signal) -> StopPlan {
-    guard adoptsReceivedSignal, signal != .term else { return self }
-    var plan = self
-    for index in plan.steps.indices {
-      if case .send(.term, let scope) = plan.steps[index] { plan.steps[index] = .send(signal, scope) }
+  /// Puts the signal that asked for the stop in TERM's place, where the plan adopts it.
+  mutating func pass(on signal: Signal) {
+    guard adoptsReceivedSignal, signal != .term else { return }
+    for index in steps.indices {
+      if case .send(.term, let scope) = steps[index] { steps[index] = .send(signal, scope) }
     }
-    return plan
   }
 }
 
-/// The last ids that were taken, so that a repeated one changes nothing; the oldest is forgotten beyond 16.
+/// The last 16 ids that were taken, so that a repeated one changes nothing.
 struct SeenIDs: Sendable {
-  private var ids: [UInt64] = []
+  private var ids = InlineArray<16, UInt64>(repeating: 0)
+  private var count = 0
 
   /// - Returns: false when the id was seen before.
   mutating func insert(_ id: UInt64) -> Bool {
-    if ids.contains(id) { return false }
-    if ids.count == 16 { ids.removeFirst() }
-    ids.append(id)
+    for index in 0..<min(count, ids.count) where ids[index] == id { return false }
+    ids[count % ids.count] = id
+    count += 1
     return true
   }
 }

@@ -68,11 +68,13 @@ public struct Instant: Equatable, Comparable, Hashable, Sendable {
   }
 }
 
+@inline(never)
 private func saturatingSum(_ lhs: Int64, _ rhs: Int64) -> Int64 {
   let (sum, overflow) = lhs.addingReportingOverflow(rhs)
   return overflow ? (rhs < 0 ? .min : .max) : sum
 }
 
+@inline(never)
 private func saturatingDifference(_ lhs: Int64, _ rhs: Int64) -> Int64 {
   let (difference, overflow) = lhs.subtractingReportingOverflow(rhs)
   return overflow ? (rhs < 0 ? .max : .min) : difference

@@ -11,55 +11,44 @@ public enum Words {
   }
 
   /// The words of `text`, each as its bytes.
-  public static func split(_ text: ArraySlice<UInt8>) throws(Problem) -> [[UInt8]] {
+  public static func split(_ text: ByteView) throws(Problem) -> [[UInt8]] {
     var words: [[UInt8]] = []
-    var index = text.startIndex
-    while true {
-      while index < text.endIndex, Characters.isBlank(text[index]) { index += 1 }
-      if index >= text.endIndex { return words }
-      words.append(try word(text, from: &index))
-    }
-  }
-
-  private static func word(_ text: ArraySlice<UInt8>, from index: inout Int) throws(Problem) -> [UInt8] {
     var word: [UInt8] = []
-    while index < text.endIndex, !Characters.isBlank(text[index]) {
+    var isInWord = false
+    var quote: UInt8 = 0
+    var quotedAt = 0
+    var index = 0
+    while index < text.count {
       let byte = text[index]
-      let position = index - text.startIndex
-      index += 1
-      switch byte {
-      case UInt8(ascii: "'"), UInt8(ascii: "\""):
-        try quoted(text, from: &index, quote: byte, position: position, into: &word)
-      case UInt8(ascii: "\\"):
-        guard index < text.endIndex else { throw .trailingBackslash(position: position) }
-        word.append(text[index])
-        index += 1
-      default:
-        word.append(byte)
-      }
-    }
-    return word
-  }
-
-  private static func quoted(
-    _ text: ArraySlice<UInt8>, from index: inout Int, quote: UInt8, position: Int, into word: inout [UInt8]
-  ) throws(Problem) {
-    while index < text.endIndex {
-      let byte = text[index]
-      index += 1
-      if byte == quote { return }
-      if byte == UInt8(ascii: "\\"), quote == UInt8(ascii: "\""), index < text.endIndex, isEscapable(text[index]) {
-        word.append(text[index])
-        index += 1
+      if quote == 0, Characters.isBlank(byte) {
+        if isInWord { words.append(word) }
+        word = []
+        isInWord = false
+      } else if quote == 0, byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
+        isInWord = true
+        quote = byte
+        quotedAt = index
+      } else if quote != 0, byte == quote {
+        quote = 0
       } else {
-        word.append(byte)
+        isInWord = true
+        if byte == UInt8(ascii: "\\"), escapes(text[index + 1], in: quote) {
+          index += 1
+          guard index < text.count else { throw .trailingBackslash(position: index - 1) }
+        }
+        word.append(byte: text[index])
       }
+      index += 1
     }
-    throw .openQuote(position: position)
+    if quote != 0 { throw .openQuote(position: quotedAt) }
+    if isInWord { words.append(word) }
+    return words
   }
 
-  private static func isEscapable(_ byte: UInt8) -> Bool {
-    byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == UInt8(ascii: "`") || byte == UInt8(ascii: "$")
+  /// Whether a backslash before `byte` means that byte: always outside quotes, never inside `'…'`.
+  private static func escapes(_ byte: UInt8, in quote: UInt8) -> Bool {
+    if quote == 0 { return true }
+    return quote == UInt8(ascii: "\"") && ("\"\\`$" as ByteView).offset(of: byte) < 4
   }
 
   /// Appends a word so that `split` reads it back: bare when it needs no quotes, else in single quotes.
@@ -70,20 +59,23 @@ public enum Words {
       text.append(contentsOf: word)
       return
     }
-    text.append(UInt8(ascii: "'"))
+    text.append(text: "'")
     for byte in word {
       if byte == UInt8(ascii: "'") { text.append(text: "'\\''") } else { text.append(byte) }
     }
-    text.append(UInt8(ascii: "'"))
+    text.append(text: "'")
   }
 
   private static func isPlain(_ byte: UInt8) -> Bool {
-    if Characters.isDigit(byte) || Characters.isLetter(byte) { return true }
-    switch byte {
-    case UInt8(ascii: "-"), UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "/"), UInt8(ascii: ","), UInt8(ascii: ":"),
-      UInt8(ascii: "="), UInt8(ascii: "@"), UInt8(ascii: "%"), UInt8(ascii: "+"):
-      return true
-    default: return false
-    }
+    Characters.isDigit(byte) || Characters.isLetter(byte) || ("-_./,:=@%+" as ByteView).offset(of: byte) < 10
   }
 }
+
+#if !hasFeature(Embedded)
+  extension Words {
+    /// The words of `text`, each as its bytes.
+    public static func split(_ text: ArraySlice<UInt8>) throws(Problem) -> [[UInt8]] {
+      try text.withView { (view) throws(Problem) in try split(view) }
+    }
+  }
+#endif

@@ -1,0 +1,57 @@
+import Linux
+import StopPlan
+
+/// A connection to the control socket: its half-read line and what it has not taken yet, both bounded.
+final class ControlClient {
+  let descriptor: Descriptor
+  /// The part of a line that has come.
+  var line: [UInt8] = []
+  private var output: [UInt8] = []
+  /// Whether it is told of events.
+  var follows = false
+  /// Whether the connection is over, or the client does not keep to the bounds.
+  private(set) var isGone = false
+
+  static let lineLimit = 8192
+  /// A client that lets this much pile up is dropped; it can come back and follow from where it was.
+  static let outputLimit = 1 << 20
+
+  init(_ descriptor: Descriptor) { self.descriptor = descriptor }
+
+  /// Whether it has to take what waits for it.
+  var isBehind: Bool { !output.isEmpty }
+
+  /// Sends it what it takes and keeps the rest.
+  @inline(never)
+  func send(_ bytes: [UInt8]) {
+    output += bytes
+    flush()
+    if output.count > Self.outputLimit { isGone = true }
+  }
+
+  @inline(never)
+  func flush() {
+    while !output.isEmpty {
+      guard let count = try? descriptor.send(output), count > 0 else { return }
+      output.removeFirst(count)
+    }
+  }
+
+  /// Reads a part of what it has sent; nothing when there is nothing.
+  func receive() -> [UInt8] {
+    var part: [UInt8] = []
+    do throws(SystemError) {
+      try descriptor.receive(into: &part, count: 4096)
+      if part.isEmpty { isGone = true }
+    } catch {
+      if error != .wouldBlock { isGone = true }
+    }
+    return part
+  }
+
+  /// Adds a byte to the line.
+  func append(_ byte: UInt8) {
+    line.append(byte: byte)
+    if line.count > Self.lineLimit { isGone = true }
+  }
+}

@@ -1,0 +1,20 @@
+import StopPlan
+import Testing
+
+@Suite struct OrphanDuringLookTests {
+  /// Its parent died while the look was taken: the parent's list was gone already, ours was read before it came to us.
+  @Test func aProcessThatALookHasMissedIsToldAfterTheNext() {
+    let main = ProcessIdentity(pid: 100, startTime: 1)
+    let orphan = ProcessIdentity(pid: 101, startTime: 2)
+    var machine = StopMachine(StopMachine.Settings(plan: .standard(grace: .seconds(8))))
+    let now = Instant(nanoseconds: 0)
+    _ = machine.handle(.signal(.term, value: nil, fromTerminal: false), at: now)
+    let member = Observation.Member(identity: main, isStopped: false, inMainGroup: true)
+    _ = machine.handle(.observed(Observation(members: [member], newestPid: 101, mainCannotAct: true)), at: now)
+    let missed = machine.handle(.observed(Observation(members: [], newestPid: 101, mainCannotAct: false)), at: now)
+    #expect(missed.contains(.observe(wholeTree: true)))
+    let other = Observation.Member(identity: orphan, isStopped: false, inMainGroup: true)
+    let found = machine.handle(.observed(Observation(members: [other], newestPid: 101, mainCannotAct: false)), at: now)
+    #expect(found.contains(.send(.term, orphan)))
+  }
+}
