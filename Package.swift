@@ -32,6 +32,8 @@ let package = Package(
     .target(name: "Keeper", dependencies: ["StopPlan", "Linux", "CLinux"], swiftSettings: strict),
     .executableTarget(name: "lastcall-init", dependencies: ["Keeper"], path: "Sources/Init", swiftSettings: strict),
 
+    .target(name: "CSocketDiagnosis"),
+
     // Ring 2: full Swift.
     .target(name: "AppSpec", dependencies: ["StopPlan", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
     .target(name: "Rollout", dependencies: ["StopPlan"], swiftSettings: strict),
@@ -42,7 +44,7 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "StopPlan", "Linux", "AppSpec", "Rollout", "Ingress",
+        "StopPlan", "Linux", "AppSpec", "Rollout", "Ingress", "CSocketDiagnosis",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "GRDB", package: "GRDB.swift"),
       ],

@@ -23,7 +23,9 @@ struct Down: AsyncParsableCommand {
 struct Restart: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Replace all replicas of an app, or of all apps, without losing a request.",
-    discussion: "New replicas are ready first, then the old ones are drained and stopped. Exit code 1 when the new ones did not get ready; the old ones then go on.")
+    discussion:
+      "New replicas are ready first, then the old ones are drained and stopped. Exit code 1 when the new ones did not get ready; the old ones then go on."
+  )
   @OptionGroup var file: FileOption
   @Argument(help: "The app; all of them without it.") var app: String?
 
@@ -33,7 +35,8 @@ struct Restart: AsyncParsableCommand {
 /// lastcall stop
 struct Stop: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Stop the replicas of an app, or of all apps, by plan.", discussion: "lastcall restart starts them again; lastcall down ends the engine too.")
+    abstract: "Stop the replicas of an app, or of all apps, by plan.",
+    discussion: "lastcall restart starts them again; lastcall down ends the engine too.")
   @OptionGroup var file: FileOption
   @Argument(help: "The app; all of them without it.") var app: String?
 
@@ -59,7 +62,8 @@ struct Ps: AsyncParsableCommand {
     for row in rows {
       let columns = [
         row.name.padded(to: 15), row.state.padded(to: 12), (row.pid.map(String.init) ?? "-").padded(to: 8),
-        (row.port.map(String.init) ?? "-").padded(to: 6), (row.inFlight.map(String.init) ?? "-").padded(to: 10), "\(row.age)s".padded(to: 6), row.message,
+        (row.port.map(String.init) ?? "-").padded(to: 6), (row.inFlight.map(String.init) ?? "-").padded(to: 10),
+        "\(row.age)s".padded(to: 6), row.message,
       ]
       Output.line(columns.joined(separator: " "))
     }

@@ -12,7 +12,8 @@ struct IngressCommand: AsyncParsableCommand {
   func run() async throws {
     let environment = ProcessInfo.processInfo.environment
     guard environment["LISTEN_FDS"] == "1", environment["LISTEN_PID"] == String(getpid()) else {
-      throw CommandFailure(code: 2, message: "expected one inherited listener (LISTEN_FDS=1, LISTEN_PID); lastcall up starts the proxy itself")
+      throw CommandFailure(
+        code: 2, message: "expected one inherited listener (LISTEN_FDS=1, LISTEN_PID); lastcall up starts the proxy itself")
     }
     let signals = try ServingSignals.stream()
     let proxy = try await IngressProxy.start(IngressConfiguration(listener: 3, controlPath: control))

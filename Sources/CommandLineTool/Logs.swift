@@ -5,7 +5,8 @@ import Foundation
 /// lastcall logs
 struct Logs: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Show what the programs have written, in the order of time.", discussion: "Names an app or a replica; an app's proxy is named APP-proxy.")
+    abstract: "Show what the programs have written, in the order of time.",
+    discussion: "Names an app or a replica; an app's proxy is named APP-proxy.")
   @OptionGroup var file: FileOption
   @Option(name: [.customShort("n"), .customLong("tail")], help: "How many of the last lines.") var tail = 1000
   @Argument(help: "The app or replica; all of them without it.") var name: String?
@@ -20,7 +21,8 @@ struct Logs: AsyncParsableCommand {
       name == nil || replica == name || replica.hasPrefix((name ?? "") + "-") && Int(replica.dropFirst((name ?? "").count + 1)) != nil
     }
     guard !replicas.isEmpty else {
-      throw CommandFailure(code: 1, message: "there are no logs\(name.map { " of \($0)" } ?? "") for \(file.path); lastcall ps shows what runs")
+      throw CommandFailure(
+        code: 1, message: "there are no logs\(name.map { " of \($0)" } ?? "") for \(file.path); lastcall ps shows what runs")
     }
     var lines: [LogLine] = []
     for replica in replicas {

@@ -54,7 +54,8 @@ struct Lastcall: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Up.self, Down.self, Ps.self, Restart.self, Stop.self, Events.self, Logs.self, Run.self, Validate.self, SignalTable.self, IngressCommand.self,
+      Up.self, Down.self, Ps.self, Restart.self, Stop.self, Events.self, Logs.self, Run.self, Validate.self, SignalTable.self,
+      IngressCommand.self,
     ])
 }
 

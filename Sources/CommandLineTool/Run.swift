@@ -23,7 +23,8 @@ struct Run: ParsableCommand {
       """)
 
   @Option(name: .customLong("stop"), help: ArgumentHelp("The stop plan, as TERM/25/KILL.", valueName: "plan")) var plan: String?
-  @Option(help: ArgumentHelp("Stop as that platform does.", valueName: "platform"), completion: .list(Preset.all.map(\.name))) var like: String?
+  @Option(help: ArgumentHelp("Stop as that platform does.", valueName: "platform"), completion: .list(Preset.all.map(\.name))) var like:
+    String?
   @Option(help: ArgumentHelp("The budget of the whole stop (30 s, or the platform's).", valueName: "time")) var grace: String?
   @Option(help: ArgumentHelp("Begin the stop after that long; exit 124 then.", valueName: "time")) var timeout: String?
   @Flag(name: [.short, .long], help: "Say what happens on stderr.") var verbose = false
@@ -42,7 +43,9 @@ struct Run: ParsableCommand {
     if verbose { arguments.append("--verbose") }
     arguments += ["--"] + words
     let binary: String
-    do { binary = try Binaries.lastcallInit() } catch let error as CommandFailure { throw CommandFailure(code: 125, message: error.message) }
+    do { binary = try Binaries.lastcallInit() } catch let error as CommandFailure {
+      throw CommandFailure(code: 125, message: error.message)
+    }
     var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     pointers.append(nil)
     InheritedMask.restore()
@@ -68,7 +71,8 @@ struct Run: ParsableCommand {
 
   private func span(_ value: String, _ option: String) throws -> TimeSpan {
     guard let span = TimeSpan(value) else {
-      throw CommandFailure(code: 125, message: "\(option) \"\(value)\": expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m)")
+      throw CommandFailure(
+        code: 125, message: "\(option) \"\(value)\": expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m)")
     }
     return span
   }

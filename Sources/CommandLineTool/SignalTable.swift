@@ -29,7 +29,8 @@ struct SignalTable: ParsableCommand {
       let numbers = [row.alphaSparc, row.mips, row.parisc].map { $0.map(String.init) ?? "-" }
       Output.line(
         [
-          row.name.padded(to: 9), "\(row.number)".padded(to: 7), numbers[0].padded(to: 12), numbers[1].padded(to: 5), numbers[2].padded(to: 8),
+          row.name.padded(to: 9), "\(row.number)".padded(to: 7), numbers[0].padded(to: 12), numbers[1].padded(to: 5),
+          numbers[2].padded(to: 8),
           row.action.padded(to: 11), row.queues ? "yes" : "no",
         ].joined(separator: " "))
     }

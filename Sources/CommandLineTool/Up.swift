@@ -30,7 +30,8 @@ struct Up: AsyncParsableCommand {
       }
     }
     let watching = Task { for await arrival in signals.arrivals { await engine.signalled(arrival) } }
-    Output.line("\(spec.apps.count == 1 ? "1 app" : "\(spec.apps.count) apps") of \(spec.path); Ctrl-C stops \(spec.apps.count == 1 ? "it" : "them")")
+    Output.line(
+      "\(spec.apps.count == 1 ? "1 app" : "\(spec.apps.count) apps") of \(spec.path); Ctrl-C stops \(spec.apps.count == 1 ? "it" : "them")")
     do {
       try await engine.start()
       await engine.untilOver()

@@ -276,7 +276,8 @@ actor AppController {
     var rows: [ReplicaRow] = []
     for replica in rollout.replicas {
       guard let process = processes[replica.number] else { continue }
-      var row = ReplicaRow(app: app.name, name: process.name, state: "Starting", age: (Clock.now - replica.startedAt).nanoseconds / 1_000_000_000)
+      var row = ReplicaRow(
+        app: app.name, name: process.name, state: "Starting", age: (Clock.now - replica.startedAt).nanoseconds / 1_000_000_000)
       switch replica.phase {
       case .starting: row.message = await process.notReadyReason
       case .ready: row.state = "Ready"

@@ -46,7 +46,8 @@ public actor Engine {
     try lock.write(Array(String(getpid()).utf8))
     let log = try EventLog(path: paths.events)
     context = EngineContext(
-      paths: paths, children: Children(), reporter: Reporter(log: log), initBinary: initBinary, ownBinary: ownBinary, environment: environment)
+      paths: paths, children: Children(), reporter: Reporter(log: log), initBinary: initBinary, ownBinary: ownBinary,
+      environment: environment)
   }
 
   /// Opens the listeners and starts the apps.

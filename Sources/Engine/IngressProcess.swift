@@ -29,7 +29,9 @@ actor IngressProcess {
   /// Starts the proxy and waits until it takes connections.
   func start() async throws {
     try await process.launch()
-    guard await process.untilReady() else { throw EngineError("the proxy of \(app.name) ended before it was ready; see lastcall logs \(app.name)-proxy") }
+    guard await process.untilReady() else {
+      throw EngineError("the proxy of \(app.name) ended before it was ready; see lastcall logs \(app.name)-proxy")
+    }
     let client = try await IngressClient.connect(controlPath)
     self.client = client
     Task {

@@ -48,7 +48,9 @@ struct KeeperLink: Sendable {
           group.addTask {
             do {
               for try await line in inbound {
-                if let message = try? JSONDecoder().decode(KeeperMessage.self, from: Data(line.readableBytesView)) { received.yield(message) }
+                if let message = try? JSONDecoder().decode(KeeperMessage.self, from: Data(line.readableBytesView)) {
+                  received.yield(message)
+                }
               }
             } catch {}
             commands.finish()

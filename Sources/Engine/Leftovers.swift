@@ -25,7 +25,8 @@ public enum Leftovers {
         group.addTask {
           let directory = paths.replica(name)
           guard let link = try? await KeeperLink.connect(directory + "/control.sock") else {
-            throw EngineError("\(name) has no keeper any more, but something of it lives; end it by hand (fuser \(directory)/lock names it)")
+            throw EngineError(
+              "\(name) has no keeper any more, but something of it lives; end it by hand (fuser \(directory)/lock names it)")
           }
           link.stop(id: RequestIDs.next())
           for await _ in link.messages {}

@@ -79,7 +79,8 @@ enum HTTPProbe {
     let expiry = channel.channel.eventLoop.scheduleTask(in: limit) { channel.channel.close(promise: nil) }
     defer { expiry.cancel() }
     return try await channel.executeThenClose { inbound, outbound in
-      let head = "\(target.method.rawValue) \(target.path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nUser-Agent: lastcall\r\nConnection: close\r\n"
+      let head =
+        "\(target.method.rawValue) \(target.path) HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nUser-Agent: lastcall\r\nConnection: close\r\n"
       let body = target.method == .post ? "Content-Length: 0\r\n\r\n" : "\r\n"
       try await outbound.write(ByteBuffer(string: head + body))
       var received = ""

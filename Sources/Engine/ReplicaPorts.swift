@@ -1,4 +1,4 @@
-import CLinux.SocketDiagnosis
+import CSocketDiagnosis
 import Foundation
 import Linux
 

@@ -50,7 +50,8 @@ actor ReplicaProcess {
     defer { output.close() }
     let null = try Path("/dev/null").open(O_RDWR)
     defer { null.close() }
-    var program = Program(executable: Path(string: context.initBinary), arguments: keeperArguments.map { Array($0.utf8) }, environment: environment)
+    var program = Program(
+      executable: Path(string: context.initBinary), arguments: keeperArguments.map { Array($0.utf8) }, environment: environment)
     (program.input, program.output, program.error) = (null, output, output)
     program.directory = Path(string: app.directory)
     program.group = .session
@@ -103,7 +104,8 @@ actor ReplicaProcess {
       }
       if ProcessRecord(pid: keeper)?.isZombie ?? true {
         let status = await ended.value
-        throw EngineError("\(name) did not start: \(Self.lastLine(of: directory + "/keeper.log") ?? "its keeper ended with \(status.shellCode)")")
+        throw EngineError(
+          "\(name) did not start: \(Self.lastLine(of: directory + "/keeper.log") ?? "its keeper ended with \(status.shellCode)")")
       }
       if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory)/keeper.log") }
       try await Task.sleep(nanoseconds: pause)
@@ -133,8 +135,10 @@ actor ReplicaProcess {
     case "killing":
       wasKilled = true
       await report(.warning, "Killing", "the grace is over: KILL for what is left")
-    case "hookFailed": await report(.warning, "FailedPreStopHook", "the hook \(message.command ?? "") could not be run: \(message.reason ?? "")")
-    case "hookOverran": await report(.warning, "FailedPreStopHook", "the hook had not ended when its time was up; it is ended with the rest")
+    case "hookFailed":
+      await report(.warning, "FailedPreStopHook", "the hook \(message.command ?? "") could not be run: \(message.reason ?? "")")
+    case "hookOverran":
+      await report(.warning, "FailedPreStopHook", "the hook had not ended when its time was up; it is ended with the rest")
     case "hookEnded":
       if let status = message.exitStatus, !status.isSuccess {
         await report(.warning, "FailedPreStopHook", "the hook ended with \(status.shellCode); see \(directory)/hooks.log")

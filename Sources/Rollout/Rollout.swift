@@ -194,7 +194,8 @@ public struct Rollout: Sendable {
 
   private mutating func settle(at now: Instant) {
     guard !isSettled else { return }
-    let isAsDesired = replicas.count == desired.replicas && replicas.allSatisfy { $0.revision == desired.revision && isAvailable($0, at: now) }
+    let isAsDesired =
+      replicas.count == desired.replicas && replicas.allSatisfy { $0.revision == desired.revision && isAvailable($0, at: now) }
     guard isAsDesired else { return }
     isSettled = true
     actions.append(.note(desired.replicas == 0 ? .stopped : .complete(revision: desired.revision)))

@@ -78,7 +78,8 @@ import Testing
 
   @Test func aSecondCtrlCEscalates() async throws {
     let workspace = try Product.workspace()
-    try workspace.write("lastcall.yaml", sleeper("    stop: { plan: TERM/100/KILL, grace: 100s }\n", script: "trap : TERM; while :; do sleep 1; done"))
+    try workspace.write(
+      "lastcall.yaml", sleeper("    stop: { plan: TERM/100/KILL, grace: 100s }\n", script: "trap : TERM; while :; do sleep 1; done"))
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
     let began = Clock.now

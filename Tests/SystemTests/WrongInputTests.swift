@@ -40,7 +40,12 @@ import Testing
     let workspace = try Product.workspace()
     let port = try freePort()
     let other = try workspace.start("/usr/bin/python3", ["-m", "http.server", "--bind", "127.0.0.1", "\(port)"])
-    #expect(try await eventually { FileManager.default.contents(atPath: "/proc/net/tcp").map { String(decoding: $0, as: UTF8.self).contains(String(format: ":%04X 00000000:0000 0A", port)) } ?? false })
+    #expect(
+      try await eventually {
+        FileManager.default.contents(atPath: "/proc/net/tcp").map {
+          String(decoding: $0, as: UTF8.self).contains(String(format: ":%04X 00000000:0000 0A", port))
+        } ?? false
+      })
     try workspace.write("lastcall.yaml", "apps:\n  web:\n    command: [touch, started]\n    listen: { port: \(port), via: socket }\n")
     let up = try workspace.lastcall("up")
     let status = await up.ended()

@@ -1,6 +1,4 @@
-// Listening TCP sockets by port, asked of the kernel (sock_diag(7)): /proc/net/tcp lists every connection there is.
-#ifndef LASTCALL_SOCKET_DIAGNOSIS_H
-#define LASTCALL_SOCKET_DIAGNOSIS_H
+#include "CSocketDiagnosis.h"
 
 #include <errno.h>
 #include <linux/inet_diag.h>
@@ -12,9 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Puts the inodes of sockets of a family that listen on a port into inodes, at most `room` of them.
-// Returns how many there are, or -errno.
-static inline long lc_listeners(int family, uint16_t port, uint32_t *inodes, long room) {
+long lc_listeners(int family, uint16_t port, uint32_t *inodes, long room) {
   struct {
     struct nlmsghdr header;
     struct inet_diag_req_v2 request;
@@ -59,4 +55,3 @@ static inline long lc_listeners(int family, uint16_t port, uint32_t *inodes, lon
   return result < 0 ? result : (count < room ? count : room);
 }
 
-#endif
