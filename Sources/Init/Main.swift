@@ -4,6 +4,7 @@ import Keeper
 // lastcall-init: argv to Keeper, nothing more.
 
 #if hasFeature(Embedded)
+  /// The entry that the C start-up code calls.
   @_cdecl("main")
   public func main(
     _ count: Int32, _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>,

@@ -11,9 +11,11 @@ public struct Descriptor: Equatable, Hashable, Sendable {
 
   init(_ result: Int) throws(SystemError) { number = Int32(truncatingIfNeeded: try check(result)) }
 
-  /// Standard input, output and error.
+  /// Standard input.
   public static var input: Descriptor { Descriptor(number: 0) }
+  /// Standard output.
   public static var output: Descriptor { Descriptor(number: 1) }
+  /// Standard error.
   public static var error: Descriptor { Descriptor(number: 2) }
 
   /// Closes it; a failure to close tells nothing that could be acted on.

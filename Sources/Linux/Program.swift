@@ -37,7 +37,9 @@
     public var terminal: Descriptor?
     /// Its standard descriptors; nil inherits ours.
     public var input: Descriptor?
+    /// Its standard output.
     public var output: Descriptor?
+    /// Its standard error.
     public var error: Descriptor?
     /// Descriptors that become 3, 4, 5, … in it.
     public var placed: [Descriptor] = []
