@@ -30,7 +30,9 @@ __attribute__((noreturn, used)) void lc_start(long *stack) {
 enum { HEADER = 16, SMALLEST = 5, LARGEST = 16, ARENA = 1 << 18 };
 
 static void *free_blocks[LARGEST + 1];
-static char *arena, *arena_end;
+// Enough for an idle init; it lies in a page that is used anyway.
+static char first_arena[3584] __attribute__((aligned(HEADER)));
+static char *arena = first_arena, *arena_end = first_arena + sizeof first_arena;
 
 static void *pages(size_t size) {
   long result = lc_call6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

@@ -9,7 +9,7 @@ extension Keeper {
 
   /// Gives the machine an event and carries out what it decides; then what that brings about, in its order.
   @inline(never)
-  mutating func feed(_ event: StopMachine.Event) {
+  func feed(_ event: StopMachine.Event) {
     carryOut(machine.handle(event, at: Clock.now))
     while !isOver {
       if let wholeTree = look {
@@ -29,7 +29,7 @@ extension Keeper {
   }
 
   @inline(never)
-  private mutating func carryOut(_ actions: [StopMachine.Action]) {
+  private func carryOut(_ actions: [StopMachine.Action]) {
     for action in actions {
       switch action {
       case .observe(let wholeTree): look = wholeTree
@@ -51,7 +51,7 @@ extension Keeper {
 
   private var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main) }
 
-  private mutating func send(_ signal: Signal, to identity: ProcessIdentity) {
+  private func send(_ signal: Signal, to identity: ProcessIdentity) {
     do throws(SystemError) {
       // Our own child keeps its pid until we reap it; any other may be gone, and its pid another's.
       if identity.pid == main, mainStatus == nil {
@@ -66,7 +66,7 @@ extension Keeper {
   }
 
   /// Passes on a signal that came, or that a client asks for.
-  mutating func forward(_ signal: Signal, value: Int?, scope: StopPlan.Scope) {
+  func forward(_ signal: Signal, value: Int?, scope: StopPlan.Scope) {
     emit(.forwarded(signal))
     switch scope {
     case .main: if mainStatus == nil { try? DirectSignal.send(signal, to: main, value: value) }
@@ -79,7 +79,7 @@ extension Keeper {
     }
   }
 
-  private mutating func runHook(_ command: [[UInt8]]) {
+  private func runHook(_ command: [[UInt8]]) {
     let arguments = CStringArray(command)
     let name: ByteView = arguments.pointer[0].map { ByteView($0) } ?? ""
     var spawn = lc_spawn_inheriting()
@@ -102,7 +102,7 @@ extension Keeper {
   }
 
   /// The watched member of the main process's group has ended.
-  mutating func watchGroup() {
+  func watchGroup() {
     findGroupMember()
     if groupIsEmpty {
       groupIsEmpty = false
@@ -111,7 +111,7 @@ extension Keeper {
   }
 
   /// Watches one living member of the main process's group; when it ends the next, until none is left.
-  private mutating func findGroupMember() {
+  private func findGroupMember() {
     watchedMember?.descriptor.close()
     watchedMember = nil
     for member in observer.members() where member.inMainGroup && watchedMember == nil { watchedMember = ProcessHandle(member.identity) }
@@ -120,7 +120,7 @@ extension Keeper {
 
   /// Tells who follows, and who asked to be told on stderr.
   @inline(never)
-  mutating func emit(_ event: KeeperEvent) {
+  func emit(_ event: KeeperEvent) {
     guard replica != nil || options.isVerbose else { return }
     let line = events.makeLine(event)
     if options.isVerbose { line.withView { Diagnostics.say($0.prefix($0.count - 1)) } }

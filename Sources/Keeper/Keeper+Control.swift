@@ -8,7 +8,7 @@ extension Keeper {
   static var protocolVersion: Int64 { 1 }
 
   /// Reads a part of what a client has sent and answers the lines that are whole.
-  mutating func serve(_ client: ControlClient) {
+  func serve(_ client: ControlClient) {
     client.flush()
     for byte in client.receive() where !client.isGone {
       if byte == UInt8(ascii: "\n") {
@@ -22,7 +22,7 @@ extension Keeper {
   }
 
   @inline(never)
-  private mutating func answer(_ client: ControlClient) -> [UInt8] {
+  private func answer(_ client: ControlClient) -> [UInt8] {
     var json = JSONLine()
     do throws(ControlCommand.Mistake) {
       let command = try client.line.withView { (line) throws(ControlCommand.Mistake) in try ControlCommand(line: line) }
@@ -45,7 +45,7 @@ extension Keeper {
 
   /// One line about the tree as it is now; also what a client is greeted with.
   @inline(never)
-  mutating func status(_ kind: ByteView) -> [UInt8] {
+  func status(_ kind: ByteView) -> [UInt8] {
     var json = JSONLine()
     json.field("reply", text: kind)
     json.field("protocol", Self.protocolVersion)
@@ -61,12 +61,12 @@ extension Keeper {
     return json.bytes
   }
 
-  mutating func readNotifications(_ replica: Replica) {
+  func readNotifications(_ replica: Replica) {
     var datagram: [UInt8] = []
     while (try? replica.notify.receive(into: &datagram, count: 4096)) != nil { datagram.withView { note($0) } }
   }
 
-  private mutating func note(_ datagram: ByteView) {
+  private func note(_ datagram: ByteView) {
     let message = NotifyMessage(datagram)
     if let text = message.status {
       statusText.removeAll()

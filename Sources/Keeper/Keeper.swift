@@ -5,7 +5,7 @@ import StopPlan
 /// Keeps one process tree: starts its main process, forwards, reaps, and carries out what `StopMachine` decides.
 ///
 /// One wait loop; it wakes only for a signal, a client, output, or the machine's own deadline.
-public struct Keeper: ~Copyable {
+public final class Keeper {
   let options: KeeperOptions
   let signals: Signals
   let spawner: Spawner
@@ -69,7 +69,7 @@ public struct Keeper: ~Copyable {
     if lc_pid() != 1 {
       do throws(SystemError) { try Reaper.becomeSubreaper() } catch { return failed("orphans cannot be adopted", error) }
     }
-    var keeper: Keeper
+    let keeper: Keeper
     do throws(SystemError) {
       keeper = try Keeper(options: options, plan: plan, signals: signals, environment: environment)
     } catch {
@@ -87,7 +87,7 @@ public struct Keeper: ~Copyable {
 
   /// Starts the main process.
   /// - Returns: nil, or the exit code when it could not be started.
-  private mutating func startMain() -> UInt8? {
+  private func startMain() -> UInt8? {
     var spawn = lc_spawn_inheriting()
     spawn.group = group
     if replica == nil, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
@@ -126,7 +126,7 @@ public struct Keeper: ~Copyable {
     return lc_group_own
   }
 
-  private mutating func notStarted(_ error: StartError) -> UInt8 {
+  private func notStarted(_ error: StartError) -> UInt8 {
     let code: UInt8
     let reason: SystemError
     switch error {
@@ -148,7 +148,7 @@ public struct Keeper: ~Copyable {
 
   // MARK: - The loop
 
-  private mutating func loop() -> UInt8 {
+  private func loop() -> UInt8 {
     takeSignals()
     while !isOver {
       var polled = PollSet()
@@ -175,7 +175,7 @@ public struct Keeper: ~Copyable {
   }
 
   /// Takes what is there. Signals are taken apart, before everything else.
-  private mutating func dispatch(_ polled: inout PollSet) {
+  private func dispatch(_ polled: inout PollSet) {
     if polled.isReady(PollSet.member) { watchGroup() }
     guard let replica else { return }
     if polled.isReady(PollSet.output) || polled.isReady(PollSet.error) { replica.readOutput(rounds: 16) }
@@ -189,7 +189,7 @@ public struct Keeper: ~Copyable {
     }
   }
 
-  private mutating func passTime() {
+  private func passTime() {
     let now = Clock.now
     if now >= timeLimit {
       timeLimit = .never
@@ -202,7 +202,7 @@ public struct Keeper: ~Copyable {
     }
   }
 
-  private mutating func takeSignals() {
+  private func takeSignals() {
     while let arrival = signals.next() {
       if arrival.signal == .chld {
         reap()
@@ -214,7 +214,7 @@ public struct Keeper: ~Copyable {
     }
   }
 
-  private mutating func reap() {
+  private func reap() {
     var mainEnded: ExitStatus?
     while true {
       switch Reaper.next() {
@@ -239,7 +239,7 @@ public struct Keeper: ~Copyable {
 
   // MARK: - The end
 
-  private mutating func finish() -> UInt8 {
+  private func finish() -> UInt8 {
     replica?.readOutput(rounds: 64)
     replica?.finishOutput()
     emit(.ended(mainStatus, leftover: leftover, swept: swept))
