@@ -122,7 +122,9 @@ public enum ProcessTree {
 
   /// The content of /proc/PID/NAME, at most `limit` bytes of it; nothing when it is not there.
   @inline(never)
-  public static func read(_ pid: Int32, _ name: ByteView, limit: Int) -> [UInt8] { read(lc_open_process_file(pid, 0, name.cString), limit: limit) }
+  public static func read(_ pid: Int32, _ name: ByteView, limit: Int) -> [UInt8] {
+    read(lc_open_process_file(pid, 0, name.cString), limit: limit)
+  }
 
   /// What a descriptor still has, at most `limit` bytes of it; closes it.
   @inline(never)
