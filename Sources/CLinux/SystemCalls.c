@@ -1,3 +1,7 @@
+// Here and not in the header: there it would give the modules that share system headers with ours other definitions of them.
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
 #include "CLinux.h"
 #include "SystemCall.h"
 #include <sys/prctl.h>

@@ -13,6 +13,7 @@ actor AppController {
   private var processes: [ReplicaNumber: ReplicaProcess] = [:]
   private var ports = ReplicaPorts()
   private var ingress: IngressProcess?
+  private var proxies = 0
   private var clock: Task<Void, any Error>?
   private var revision = 0
   private var outcomeWaiters: [CheckedContinuation<Outcome, Never>] = []
@@ -48,21 +49,36 @@ actor AppController {
 
   /// Starts the proxy, if the app has one, and the replicas.
   func start() async throws {
-    if let listener, app.listen?.via == .proxy {
-      let ingress = IngressProcess(app: app, listener: listener, context: context)
-      self.ingress = ingress
-      try await ingress.start()
-      Task {
-        await ingress.untilEnded()
-        await ingressEnded()
-      }
-    }
+    if let listener, app.listen?.via == .proxy { try await startIngress(listener) }
     beginRevision()
   }
 
-  private func ingressEnded() async {
+  /// Starts a proxy on the listener, which stays ours: requests wait in its queue while there is none.
+  private func startIngress(_ listener: ListeningSocket) async throws {
+    proxies += 1
+    let ingress = IngressProcess(app: app, number: proxies, listener: listener, context: context)
+    self.ingress = ingress
+    try await ingress.start()
+    for replica in rollout.replicas {
+      if case .ready = replica.phase, let process = processes[replica.number], let port = process.port {
+        try await ingress.add(process.name, port: port)
+      }
+    }
+    Task {
+      await ingress.untilEnded()
+      await ingressEnded(listener)
+    }
+  }
+
+  private func ingressEnded(_ listener: ListeningSocket) async {
     guard !isStopping else { return }
-    await report(.warning, "ProxyEnded", "the proxy of \(app.name) ended; no requests are taken until lastcall up starts it again")
+    await report(.warning, "ProxyEnded", "the proxy of \(app.name) ended by itself; another one is started")
+    do {
+      try await Task.sleep(nanoseconds: UInt64(app.restart.backoff.lowerBound.nanoseconds))
+      if !isStopping { try await startIngress(listener) }
+    } catch {
+      await report(.warning, "Failed", "\(error)")
+    }
   }
 
   /// Replaces all replicas by new ones and waits for the outcome.

@@ -14,9 +14,9 @@ actor IngressProcess {
   private var drainWaiters: [String: CheckedContinuation<Void, Never>] = [:]
   private var drained: Set<String> = []
 
-  init(app: App, listener: ListeningSocket, context: EngineContext) {
+  init(app: App, number: Int, listener: ListeningSocket, context: EngineContext) {
     self.app = app
-    let name = app.name + "-proxy"
+    let name = app.name + "-proxy" + (number == 1 ? "" : "-\(number)")
     controlPath = context.paths.replica(name) + "/ingress.sock"
     let command = CommandWords(
       program: context.ownBinary, arguments: [Template("ingress"), Template("--control"), Template(controlPath)], directory: app.directory)

@@ -17,6 +17,8 @@ actor ReplicaProcess {
   private(set) var main: Int32 = 0
   private(set) var statusText = ""
   private var link: KeeperLink?
+  /// A stop that was asked for, also when that was before the keeper could be told.
+  private var stopDeadline: Instant?
   private var saidReady = false
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
   private var isEnded = false
@@ -42,6 +44,13 @@ actor ReplicaProcess {
 
   /// Starts the keeper, which starts the program, and follows what it says.
   func launch() async throws {
+    do { try await startKeeper() } catch {
+      keeperEnded()
+      throw error
+    }
+  }
+
+  private func startKeeper() async throws {
     try EnginePaths.createPrivate(directory)
     let lock = try Path(string: directory + "/lock").open(O_RDWR | O_CREAT | O_NOFOLLOW)
     defer { lock.close() }
@@ -61,6 +70,7 @@ actor ReplicaProcess {
     keeper = try await context.children.start(program)
     let link = try await connect()
     self.link = link
+    if let stopDeadline { link.stop(id: RequestIDs.next(), deadline: stopDeadline) }
     Task { await follow(link) }
   }
 
@@ -213,7 +223,10 @@ actor ReplicaProcess {
   // MARK: - Stop
 
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline.
-  func stop(deadline: Instant) { link?.stop(id: RequestIDs.next(), deadline: deadline) }
+  func stop(deadline: Instant) {
+    stopDeadline = deadline
+    link?.stop(id: RequestIDs.next(), deadline: deadline)
+  }
 
   /// Skips to the plan's next signal.
   func escalate() { link?.escalate(id: RequestIDs.next()) }

@@ -76,6 +76,19 @@ import Testing
     await workspace.remove()
   }
 
+  @Test func aStopDuringTheStartStopsWhatHasJustStarted() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", sleeper("    replicas: 8\n", script: "echo ran; sleep 1000"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutBegan")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    let left = try workspace.start("/usr/bin/pgrep", ["-f", workspace.directory])
+    _ = await left.ended()
+    #expect(left.output.split(separator: "\n").filter { $0 != "\(left.pid)" }.isEmpty, "\(left.output)")
+    await workspace.remove()
+  }
+
   @Test func aSecondCtrlCEscalates() async throws {
     let workspace = try Product.workspace()
     try workspace.write(

@@ -27,6 +27,23 @@ import Testing
     try await restartUnderLoad(app: app, load: ["--path-slow", "/slow.bin", "--path-stream", "/stream.bin", "--same-body"])
   }
 
+  @Test func aProxyThatDiesIsReplaced() async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    let app = hello(via: "proxy", ready: "{ http: /readyz }").replacingOccurrences(of: "PORT,", with: "\(port),")
+    try workspace.write("lastcall.yaml", "apps:\n  web:\n    \(app)\n    restart: { backoff: 10ms..1s }\n")
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let found = try workspace.start("/usr/bin/pkill", ["-KILL", "-f", "ingress --control \(workspace.directory)"])
+    _ = await found.ended()
+    try await up.says("ProxyEnded")
+    let load = try workspace.start(Product.path("LoadClient"), ["http://127.0.0.1:\(port)", "--requests", "200", "--json"])
+    #expect(await load.ended() == .code(0), "\(load.output)")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   private func hello(via: String, ready: String) -> String {
     """
     command: [\(Product.path("hello"))]
