@@ -241,7 +241,9 @@ actor AppController {
     let deadline = Clock.now + plan.grace
     await report(.normal, "Killing", "Stopping replica \(process.name)", process.name)
     await waitTelling(process.name, until: deadline, process) {
-      await self.drain(process, by: StopOrder.drainLimit(plan, from: deadline - plan.grace))
+      let limit = StopOrder.drainLimit(plan, from: deadline - plan.grace)
+      await self.drain(process, by: limit)
+      await self.askPreStop(process, by: limit)
       await process.stop(deadline: deadline)
       await process.untilEnded()
     }
@@ -254,6 +256,20 @@ actor AppController {
     } catch {
       // A proxy that does not know the replica sends it nothing.
     }
+  }
+
+  /// A preStop hook of kind HTTP. Unlike for Kubernetes, a status of 400 or more is a failure; the stop goes on all the same.
+  private func askPreStop(_ process: ReplicaProcess, by limit: Instant) async {
+    guard case .http(let target) = app.stop.preStop, let port = target.port ?? process.port else { return }
+    let problem: String
+    do {
+      let status = try await HTTPProbe.status(port: port, target: target, timeout: max(.milliseconds(10), limit - Clock.now))
+      if status < 400 { return }
+      problem = "\(target.path) answered \(status)"
+    } catch {
+      problem = "\(target.path): \(error)"
+    }
+    await report(.warning, "FailedPreStopHook", problem, process.name)
   }
 
   /// Does something that may take long, and says once a second what it waits for.

@@ -89,6 +89,26 @@ import Testing
     await workspace.remove()
   }
 
+  @Test func anHTTPHookIsAskedBeforeTheSignal() async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, -m, http.server, --bind, 127.0.0.1, $PORT]
+          listen: { port: \(port), via: proxy }
+          stop: { preStop: { http: /leave } }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    #expect(up.output.contains("/leave answered 404"), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func aSecondCtrlCEscalates() async throws {
     let workspace = try Product.workspace()
     try workspace.write(
