@@ -193,7 +193,8 @@ public final class Keeper {
     let now = Clock.now
     if now >= timeLimit {
       timeLimit = .never
-      timedOut = true
+      // A command that has ended in time keeps its own status, however long what it left takes.
+      timedOut = mainStatus == nil
       feed(.stop(StopRequest(id: Self.timeLimitId)))
     }
     if now >= deadline {
