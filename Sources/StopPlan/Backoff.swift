@@ -1,5 +1,3 @@
-import StopPlan
-
 /// The pauses before what ended by itself is started again: each twice as long as the one before, up to a bound.
 public struct Backoff: Equatable, Sendable {
   /// The first pause and the longest.
