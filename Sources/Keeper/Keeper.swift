@@ -6,10 +6,6 @@ import StopPlan
 ///
 /// One wait loop; it wakes only for a signal, a client, output, or the machine's own deadline.
 public final class Keeper {
-  let options: KeeperOptions
-  let signals: Signals
-  let spawner: Spawner
-  var machine: StopMachine
   let replica: Replica?
   var events = EventRing()
   var main: Int32 = 0
@@ -33,6 +29,11 @@ public final class Keeper {
   /// What the machine ended with.
   var isOver = false
   var leftover = false
+  // The large ones last.
+  let signals: Signals
+  let spawner: Spawner
+  let options: KeeperOptions
+  var machine: StopMachine
 
   init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings) throws(SystemError) {
     self.options = options

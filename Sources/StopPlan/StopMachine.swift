@@ -110,10 +110,11 @@ public struct StopMachine: Sendable {
   let isEverythingOurs: Bool
   var mainStatus: ExitStatus?
   var treeEmpty = false
-  var stop: StopProgress
   var isFinished = false
-  private var escalations = SeenIDs()
   var actions: [Action] = []
+  // Last, here and in what holds this: an offset below 128 takes one byte in every instruction that has it.
+  var stop: StopProgress
+  private var escalations = SeenIDs()
 
   /// A machine for a tree whose main process has just been started.
   public init(_ settings: Settings) {
