@@ -1,8 +1,8 @@
 /// Decides everything about one process tree's end: what is forwarded, when the stop begins, which step comes when, when it is over.
 ///
 /// It never acts: events go in with the time they happened at, actions come out, and a thin shell (the keeper) carries them out.
-/// The same events at the same times give the same actions.
-public struct StopMachine: Sendable {
+/// The same events at the same times give the same actions. One tree has one machine: it is not copied.
+public struct StopMachine: ~Copyable, Sendable {
   /// What can happen.
   public enum Event: Equatable, Sendable {
     /// Someone asks for the stop.
