@@ -27,7 +27,7 @@ struct TreeObserver {
     if wholeTree {
       observation.members = members()
     } else if mainLives, let record = ProcessRecord(pid: main), !record.isZombie {
-      observation.members.append(member(record))
+      observation.members = [member(record)]
     }
     observation.newestPid = ProcessTree.newestPid
     return observation
