@@ -99,6 +99,18 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   @inline(never)
   public static func == (lhs: ByteView, rhs: ByteView) -> Bool { lhs.count == rhs.count && lhs.hasPrefix(rhs) }
 
+  /// Which of these words, which blanks separate, it is, counted from 0; nil when it is none of them.
+  @inline(never)
+  public func position(among words: ByteView) -> Int? {
+    var rest = words
+    var position = 0
+    while !rest.isEmpty {
+      if rest.take(before: UInt8(ascii: " ")) == self { return position }
+      position += 1
+    }
+    return nil
+  }
+
   /// The number that all of it spells in decimal, or nil when it does not or exceeds `limit`.
   @inline(never)
   public func number(limit: Int64 = .max) -> Int64? {
