@@ -238,11 +238,9 @@ static long become(const struct lc_spawn *s, const char *path) {
   if (s->group == lc_group_session) lc_call1(SYS_setsid, 0);
   if (s->group == lc_group_own) lc_call2(SYS_setpgid, 0, 0);
   if (s->terminal >= 0) lc_set_terminal_group(s->terminal, lc_pid());
-  if ((result = duplicate_onto(s->in, 0)) < 0) return result;
-  if ((result = duplicate_onto(s->out, 1)) < 0) return result;
-  if ((result = duplicate_onto(s->err, 2)) < 0) return result;
-  for (int i = 0; i < s->placed_count; i++)
-    if ((result = duplicate_onto(s->placed[i], 3 + i)) < 0) return result;
+  const int standard[] = {s->in, s->out, s->err};
+  for (int i = 0; i < 3 + s->placed_count; i++)
+    if ((result = duplicate_onto(i < 3 ? standard[i] : s->placed[i - 3], i)) < 0) return result;
   if (s->only_named && lc_call3(SYS_close_range, 3 + s->placed_count, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) < 0)
     for (int fd = 3 + s->placed_count; fd < 65536; fd++) lc_set_cloexec(fd, 1);
   for (int i = 0; i < s->kept_count; i++) lc_set_cloexec(s->kept[i], 0);

@@ -1,59 +1,81 @@
 import StopPlan
 
-/// What a client of the control socket can say, one command a line (protocol version 1).
-enum ControlCommand: Equatable {
-  /// Something for the machine. `stop ID DEADLINE PLAN`: DEADLINE in nanoseconds of the monotonic clock, or `-` for the plan's grace from
-  /// now; PLAN or `-` for the keeper's. `kill ID`: a stop with grace 0. `escalate ID`: skip to the next signal.
-  case event(StopMachine.Event)
-  /// `signal SIGNAL SCOPE`.
-  case signal(Signal, StopPlan.Scope)
-  /// `status`.
-  case status
-  /// `follow SEQ`: all events after that one, and those to come.
-  case follow(Int64)
-
+/// What a client of the control socket says, one command a line (protocol version 1): a word, and what follows it.
+struct ControlCommand {
   /// Why a line is no command.
   struct Mistake: Error {
     var text: ByteView
   }
 
-  init(line: ByteView) throws(Mistake) {
-    var rest = line
-    let name = rest.take(before: UInt8(ascii: " "))
-    if name == "stop" || name == "kill" {
-      self = .event(.stop(try Self.request(rest, isKill: name[0] == UInt8(ascii: "k"))))
-    } else if name == "signal" {
-      guard let signal = Signal(text: rest.take(before: UInt8(ascii: " "))) else { throw Mistake(text: "expected a signal") }
-      guard let scope = StopPlan.Scope(text: rest) else { throw Mistake(text: "expected a scope: main, group, rest or tree") }
-      self = .signal(signal, scope)
-    } else if name == "escalate" {
-      self = .event(.escalate(id: UInt64(bitPattern: try Self.number(rest, Self.needsID))))
-    } else if name == "follow" {
-      self = .follow(try Self.number(rest, "expected a sequence number"))
-    } else if line == "status" {
-      self = .status
-    } else {
-      throw Mistake(text: "expected: stop ID DEADLINE PLAN, kill ID, escalate ID, signal SIGNAL SCOPE, status, or follow SEQ")
-    }
+  enum Name {
+    /// `stop ID DEADLINE PLAN`: DEADLINE in nanoseconds of the monotonic clock, or `-` for the plan's grace from now; PLAN or `-` for
+    /// the keeper's.
+    case stop
+    /// `kill ID`: a stop with grace 0.
+    case kill
+    /// `escalate ID`: skip to the next signal.
+    case escalate
+    /// `signal SIGNAL SCOPE`.
+    case signal
+    /// `status`.
+    case status
+    /// `follow SEQ`: all events after that one, and those to come.
+    case follow
   }
 
-  private static var needsID: ByteView { "expected a request's id, a whole number" }
+  let name: Name
+  private var rest: ByteView
 
-  private static func request(_ text: ByteView, isKill: Bool) throws(Mistake) -> StopRequest {
-    var rest = text
-    var request = StopRequest(id: UInt64(bitPattern: try number(rest.take(before: UInt8(ascii: " ")), needsID)))
-    if isKill { rest = "- KILL" }
-    let deadline = rest.take(before: UInt8(ascii: " "))
-    if !(deadline == "-") { request.deadline = Instant(nanoseconds: try number(deadline, "expected a deadline in nanoseconds, or -")) }
+  init(line: ByteView) throws(Mistake) {
+    rest = line
+    name =
+      switch rest.take(before: UInt8(ascii: " ")).position(among: "stop kill escalate signal status follow") {
+      case 0: .stop
+      case 1: .kill
+      case 2: .escalate
+      case 3: .signal
+      case 4: .status
+      case 5: .follow
+      default:
+        throw Mistake(text: "expected: stop ID DEADLINE PLAN, kill ID, escalate ID, signal SIGNAL SCOPE, status, or follow SEQ")
+      }
+  }
+
+  /// The sequence number that follows.
+  func sequence() throws(Mistake) -> Int64 { try Self.number(rest, "expected a sequence number") }
+
+  /// The id that follows.
+  func id() throws(Mistake) -> UInt64 { try Self.id(rest) }
+
+  /// The signal and the scope that follow.
+  mutating func signal() throws(Mistake) -> (Signal, StopPlan.Scope) {
+    guard let signal = Signal(text: rest.take(before: UInt8(ascii: " "))) else { throw Mistake(text: "expected a signal") }
+    guard let scope = StopPlan.Scope(text: rest) else { throw Mistake(text: "expected a scope: main, group, rest or tree") }
+    return (signal, scope)
+  }
+
+  /// What follows `stop` or `kill`.
+  mutating func request() throws(Mistake) -> StopRequest {
+    let blank = UInt8(ascii: " ")
+    var request = StopRequest(id: try Self.id(rest.take(before: blank)))
+    if name == .kill { rest = "- KILL" }
+    let deadline = rest.take(before: blank)
+    if !(deadline == "-") {
+      request.deadline = Instant(nanoseconds: try Self.number(deadline, "expected a deadline in nanoseconds, or -"))
+    }
     // The plan is the rest of the line: its hooks may hold blanks.
     if !(rest == "-") {
       do throws(StopPlanError) {
-        request.plan = try StopPlan(text: rest, grace: isKill ? .zero : nil)
+        request.plan = try StopPlan(text: rest, grace: name == .kill ? .zero : nil)
       } catch {
         throw Mistake(text: ByteView(stringLiteral: error.expectation))
       }
     }
     return request
+  }
+
+  private static func id(_ word: ByteView) throws(Mistake) -> UInt64 {
+    UInt64(bitPattern: try number(word, "expected a request's id, a whole number"))
   }
 
   @inline(never)

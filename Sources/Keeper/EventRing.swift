@@ -16,7 +16,7 @@ struct EventRing {
     var json = JSONLine()
     json.field("seq", lastSequence)
     json.field("at", wall: Clock.wall)
-    event.append(to: &json)
+    json.fields(of: event.json)
     json.close()
     return json.bytes
   }

@@ -5,11 +5,13 @@ import StopPlan
 struct JSONLine {
   private(set) var bytes: [UInt8] = []
 
+  @inline(never)
   mutating func field(_ name: ByteView, _ value: Int64) {
     key(name)
     bytes.append(number: value)
   }
 
+  @inline(never)
   mutating func field(_ name: ByteView, _ value: Bool) {
     key(name)
     bytes.append(text: value ? "true" : "false")
@@ -35,6 +37,7 @@ struct JSONLine {
   }
 
   /// Adds a moment of the wall clock.
+  @inline(never)
   mutating func field(_ name: ByteView, wall: Int64) {
     key(name)
     quote()
@@ -43,6 +46,7 @@ struct JSONLine {
   }
 
   /// Adds a failure in words.
+  @inline(never)
   mutating func field(_ name: ByteView, _ error: SystemError) {
     key(name)
     quote()
@@ -61,7 +65,15 @@ struct JSONLine {
     }
   }
 
+  /// Adds the fields of another object that is not closed.
+  @inline(never)
+  mutating func fields(of other: JSONLine) {
+    bytes.append(text: ",")
+    other.bytes.withView { bytes.append(text: $0.dropping(1)) }
+  }
+
   /// Closes the object, with its newline.
+  @inline(never)
   mutating func close() { bytes.append(text: "}\n") }
 
   @inline(never)

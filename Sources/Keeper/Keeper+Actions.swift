@@ -10,23 +10,25 @@ extension Keeper {
   /// Gives the machine an event and carries out what it decides; then what that brings about, in its order.
   @inline(never)
   func feed(_ event: StopMachine.Event) {
-    carryOut(machine.handle(event, at: Clock.now))
+    handle(event)
     while !isOver {
       if let wholeTree = look {
         look = nil
-        let observation = observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)
-        carryOut(machine.handle(.observed(observation), at: Clock.now))
+        handle(.observed(observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)))
       } else if hookIsOver {
         hookIsOver = false
-        carryOut(machine.handle(.hookEnded, at: Clock.now))
+        handle(.hookEnded)
       } else if groupIsEmpty {
         groupIsEmpty = false
-        carryOut(machine.handle(.groupEmpty, at: Clock.now))
+        handle(.groupEmpty)
       } else {
         return
       }
     }
   }
+
+  @inline(never)
+  private func handle(_ event: StopMachine.Event) { carryOut(machine.handle(event, at: Clock.now)) }
 
   @inline(never)
   private func carryOut(_ actions: [StopMachine.Action]) {

@@ -25,15 +25,8 @@ extension Keeper {
   private func answer(_ client: ControlClient) -> [UInt8] {
     var json = JSONLine()
     do throws(ControlCommand.Mistake) {
-      let command = try client.line.withView { (line) throws(ControlCommand.Mistake) in try ControlCommand(line: line) }
-      switch command {
-      case .event(let event): feed(event)
-      case .signal(let signal, let scope): forward(signal, value: nil, scope: scope)
-      case .status: return status("status")
-      case .follow(let sequence):
-        client.follows = true
-        return events.lines(after: sequence)
-      }
+      let reply = try client.line.withView { (line) throws(ControlCommand.Mistake) in try carryOut(line, for: client) }
+      if let reply { return reply }
       json.field("ok", true)
     } catch {
       json.field("ok", false)
@@ -41,6 +34,25 @@ extension Keeper {
     }
     json.close()
     return json.bytes
+  }
+
+  /// Does what a client says.
+  /// - Returns: what it asked to see, if it did.
+  private func carryOut(_ line: ByteView, for client: ControlClient) throws(ControlCommand.Mistake) -> [UInt8]? {
+    var command = try ControlCommand(line: line)
+    switch command.name {
+    case .stop, .kill: feed(.stop(try command.request()))
+    case .escalate: feed(.escalate(id: try command.id()))
+    case .signal:
+      let (signal, scope) = try command.signal()
+      forward(signal, value: nil, scope: scope)
+    case .status: return status("status")
+    case .follow:
+      let sequence = try command.sequence()
+      client.follows = true
+      return events.lines(after: sequence)
+    }
+    return nil
   }
 
   /// One line about the tree as it is now; also what a client is greeted with.

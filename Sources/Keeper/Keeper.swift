@@ -6,10 +6,6 @@ import StopPlan
 ///
 /// One wait loop; it wakes only for a signal, a client, output, or the machine's own deadline.
 public final class Keeper {
-  let options: KeeperOptions
-  let signals: Signals
-  let spawner: Spawner
-  var machine: StopMachine
   let replica: Replica?
   var events = EventRing()
   var main: Int32 = 0
@@ -33,11 +29,16 @@ public final class Keeper {
   /// What the machine ended with.
   var isOver = false
   var leftover = false
+  // The large ones last.
+  let signals: Signals
+  let spawner: Spawner
+  let options: KeeperOptions
+  var machine: StopMachine
 
-  init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings) throws(SystemError) {
+  private init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings, replica: Replica?) {
     self.options = options
     self.signals = signals
-    replica = if let directory = options.directory { try Replica(directory) } else { nil }
+    self.replica = replica
     spawner = Spawner(signals, environment: environment, grace: plan.grace, directory: options.directory)
     machine = StopMachine(StopMachine.Settings(plan: plan, stopOn: options.stopOn, isEverythingOurs: lc_pid() == 1))
   }
@@ -69,12 +70,11 @@ public final class Keeper {
     if lc_pid() != 1 {
       do throws(SystemError) { try Reaper.becomeSubreaper() } catch { return failed("orphans cannot be adopted", error) }
     }
-    let keeper: Keeper
-    do throws(SystemError) {
-      keeper = try Keeper(options: options, plan: plan, signals: signals, environment: environment)
-    } catch {
-      return failed("the run directory cannot be used", error)
+    var replica: Replica?
+    if let directory = options.directory {
+      do throws(SystemError) { replica = try Replica.open(directory) } catch { return failed("the run directory cannot be used", error) }
     }
+    let keeper = Keeper(options: options, plan: plan, signals: signals, environment: environment, replica: replica)
     return keeper.startMain() ?? keeper.loop()
   }
 

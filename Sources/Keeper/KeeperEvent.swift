@@ -1,73 +1,71 @@
 import Linux
 import StopPlan
 
-/// What happened to a tree, as those who follow it are told.
-enum KeeperEvent {
-  case started(Int32)
-  /// The program could not be started.
-  case failed(ByteView, SystemError)
-  case exited(Int32, ExitStatus)
-  case forwarded(Signal)
-  case signalled(Int32, Signal)
-  case notSignalled(Int32, Signal, SystemError)
-  case hookStarted(ByteView)
-  case hookFailed(ByteView, SystemError)
-  case hookEnded(ExitStatus)
-  /// What the machine has to tell of a stop.
-  case note(StopMachine.Note)
-  case notifyReady
-  case notifyStatus(ByteView)
-  case notifyStopping
-  case ended(ExitStatus?, leftover: Bool, swept: Int64)
+/// What happened to a tree, as those who follow it are told: a name, and fields of its own.
+///
+/// The fields are written as the event is made: an enum of all of them would be packed here only to be taken apart there.
+struct KeeperEvent {
+  private(set) var json = JSONLine()
 
-  private var name: ByteView {
-    switch self {
-    case .started: "started"
-    case .failed: "failed"
-    case .exited: "exited"
-    case .forwarded: "forwarded"
-    case .signalled: "signalled"
-    case .notSignalled: "notSignalled"
-    case .hookStarted: "hookStarted"
-    case .hookFailed: "hookFailed"
-    case .hookEnded: "hookEnded"
-    case .note(let note): note.name
-    case .notifyReady: "notifyReady"
-    case .notifyStatus: "notifyStatus"
-    case .notifyStopping: "notifyStopping"
-    case .ended: "ended"
-    }
+  @inline(never)
+  init(_ name: ByteView, pid: Int32 = 0) {
+    json.field("event", text: name)
+    if pid > 0 { json.field("pid", Int64(pid)) }
   }
 
-  /// Adds the event's name and its own fields.
-  func append(to json: inout JSONLine) {
-    json.field("event", text: name)
-    switch self {
-    case .started(let pid): json.field("pid", Int64(pid))
-    case .failed(let command, let error), .hookFailed(let command, let error):
-      json.field("command", text: command)
-      json.field("reason", error)
-    case .exited(let pid, let status):
-      json.field("pid", Int64(pid))
-      json.field(status)
-    case .forwarded(let signal): json.field("sent", signal)
-    case .signalled(let pid, let signal):
-      json.field("pid", Int64(pid))
-      json.field("sent", signal)
-    case .notSignalled(let pid, let signal, let error):
-      json.field("pid", Int64(pid))
-      json.field("sent", signal)
-      json.field("reason", error)
-    case .hookStarted(let command): json.field("command", text: command)
-    case .hookEnded(let status): json.field(status)
-    case .note(let note): note.append(to: &json)
-    case .notifyStatus(let text): json.field("status", text: text)
-    case .notifyReady, .notifyStopping: break
-    case .ended(let status, let leftover, let swept):
-      if let status { json.field(status) }
-      json.field("leftover", leftover)
-      json.field("swept", swept)
-    }
+  @inline(never)
+  private init(_ name: ByteView, command: ByteView, _ error: SystemError?) {
+    self.init(name)
+    json.field("command", text: command)
+    if let error { json.field("reason", error) }
+  }
+
+  @inline(never)
+  private init(_ name: ByteView, pid: Int32 = 0, _ status: ExitStatus) {
+    self.init(name, pid: pid)
+    json.field(status)
+  }
+
+  @inline(never)
+  private init(_ name: ByteView, pid: Int32 = 0, sent signal: Signal) {
+    self.init(name, pid: pid)
+    json.field("sent", signal)
+  }
+
+  static func started(_ pid: Int32) -> KeeperEvent { KeeperEvent("started", pid: pid) }
+  /// The program could not be started.
+  static func failed(_ command: ByteView, _ error: SystemError) -> KeeperEvent { KeeperEvent("failed", command: command, error) }
+  static func exited(_ pid: Int32, _ status: ExitStatus) -> KeeperEvent { KeeperEvent("exited", pid: pid, status) }
+  static func forwarded(_ signal: Signal) -> KeeperEvent { KeeperEvent("forwarded", sent: signal) }
+  static func signalled(_ pid: Int32, _ signal: Signal) -> KeeperEvent { KeeperEvent("signalled", pid: pid, sent: signal) }
+  static func notSignalled(_ pid: Int32, _ signal: Signal, _ error: SystemError) -> KeeperEvent {
+    var event = KeeperEvent("notSignalled", pid: pid, sent: signal)
+    event.json.field("reason", error)
+    return event
+  }
+  static func hookStarted(_ command: ByteView) -> KeeperEvent { KeeperEvent("hookStarted", command: command, nil) }
+  static func hookFailed(_ command: ByteView, _ error: SystemError) -> KeeperEvent { KeeperEvent("hookFailed", command: command, error) }
+  static func hookEnded(_ status: ExitStatus) -> KeeperEvent { KeeperEvent("hookEnded", status) }
+  static var notifyReady: KeeperEvent { KeeperEvent("notifyReady") }
+  static func notifyStatus(_ text: ByteView) -> KeeperEvent {
+    var event = KeeperEvent("notifyStatus")
+    event.json.field("status", text: text)
+    return event
+  }
+  static var notifyStopping: KeeperEvent { KeeperEvent("notifyStopping") }
+  static func ended(_ status: ExitStatus?, leftover: Bool, swept: Int64) -> KeeperEvent {
+    var event = KeeperEvent("ended")
+    if let status { event.json.field(status) }
+    event.json.field("leftover", leftover)
+    event.json.field("swept", swept)
+    return event
+  }
+
+  /// What the machine has to tell of a stop.
+  static func note(_ note: StopMachine.Note) -> KeeperEvent {
+    var event = KeeperEvent(note.name)
+    note.append(to: &event.json)
+    return event
   }
 }
 

@@ -22,24 +22,17 @@ struct OptionParser {
   mutating func read(environment: CStrings) throws(Mistake) {
     try readEnvironment(environment)
     if options.command[0] != nil { options.command += 1 }
-    while let argument = options.command[0] {
+    arguments: while let argument = options.command[0] {
       value = ByteView(argument)
       guard value[0] == UInt8(ascii: "-"), value.count > 1 else { return }
       options.command += 1
-      if value == "--" { break }
-      if value == "--help" || value == "-h" {
-        options.printed = HelpText.help
-        return
+      switch value.position(among: "--help -h --version -V --verbose -v --") {
+      case 0, 1: return options.printed = HelpText.help
+      case 2, 3: return options.printed = HelpText.version
+      case 4, 5: options.isVerbose = true
+      case 6: break arguments
+      default: try readOption()
       }
-      if value == "--version" || value == "-V" {
-        options.printed = HelpText.version
-        return
-      }
-      if value == "--verbose" || value == "-v" {
-        options.isVerbose = true
-        continue
-      }
-      try readOption()
     }
     (name, value) = ("", "")
     if options.command[0] == nil { throw Mistake(expectation: "expected a command to run; see lastcall-init --help") }
@@ -123,8 +116,8 @@ struct OptionParser {
       // As in timeout(1), 0 sets no limit.
       options.timeLimit = limit == .zero ? nil : limit
     case .until:
-      guard value == "main" || value == "tree" else { throw Mistake(expectation: "expected main or tree") }
-      options.until = value == "main" ? .main : .tree
+      guard let until = value.position(among: "main tree") else { throw Mistake(expectation: "expected main or tree") }
+      options.until = until == 0 ? .main : .tree
     case .stopOn:
       options.stopOn = []
       var rest = value

@@ -15,14 +15,26 @@ final class Replica {
   private(set) var output: OutputLog.Stream
   private(set) var error: OutputLog.Stream
 
-  init(_ directory: ByteView) throws(SystemError) {
+  private init(
+    _ directory: Path, listener: Descriptor, notify: Descriptor, log: Descriptor, output: OutputLog.Stream, error: OutputLog.Stream
+  ) {
+    self.directory = directory
+    self.listener = listener
+    self.notify = notify
+    self.log = OutputLog(file: log)
+    self.output = output
+    self.error = error
+  }
+
+  /// Opens what a keeper needs in a run directory. Apart from `init`: an object that is half made would have to be taken apart.
+  @inline(never)
+  static func open(_ directory: ByteView) throws(SystemError) -> Replica {
     let path = Path(directory)
-    self.directory = path
-    listener = try UnixSocket.listen(at: path.appending("control.sock"))
-    notify = try UnixSocket.datagram(at: path.appending("notify.sock"))
-    log = OutputLog(file: try path.appending("log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW))
-    output = try OutputLog.Stream(" stdout ")
-    error = try OutputLog.Stream(" stderr ")
+    return Replica(
+      path, listener: try UnixSocket.listen(at: path.appending("control.sock")),
+      notify: try UnixSocket.datagram(at: path.appending("notify.sock")),
+      log: try path.appending("log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW),
+      output: try OutputLog.Stream(" stdout "), error: try OutputLog.Stream(" stderr "))
   }
 
   /// The program has its own ends of its streams.

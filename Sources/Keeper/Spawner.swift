@@ -18,39 +18,45 @@ struct Spawner {
     environment = .allocate(capacity: count + 4)
     var path: ByteView = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
     var listens = false
-    var next = 0
-    for index in 0..<count {
-      guard let entry = inherited[index] else { break }
+    var source = inherited
+    var next = environment
+    while let entry = source.pointee {
+      source += 1
       var value = ByteView(entry)
       let name = value.take(before: UInt8(ascii: "="))
-      if name == "PATH" { path = value }
-      if name == "LISTEN_PID", value.number() == Int64(lc_pid()) {
-        listens = true
-        continue
-      }
       // A nested lastcall-init must not do again what this one does.
-      if name.hasPrefix("LASTCALL_") || (directory != nil && name == "NOTIFY_SOCKET") { continue }
-      environment[next] = entry
+      if name.hasPrefix("LASTCALL_") { continue }
+      switch name.position(among: "PATH NOTIFY_SOCKET LISTEN_PID") {
+      case 0: path = value
+      case 1: if directory != nil { continue }
+      case 2:
+        if value.number() == Int64(lc_pid()) {
+          listens = true
+          continue
+        }
+      default: break
+      }
+      next.pointee = entry
       next += 1
     }
     self.path = path
     var text: [UInt8] = []
     (grace > .seconds(2) ? grace - .seconds(1) : grace / 2).append(to: &text)
-    environment[next] = text.withView { Self.entry("LASTCALL_GRACE=", $0, "") }
+    next.pointee = text.withView { Self.entry("LASTCALL_GRACE=", $0, "") }
     next += 1
     if let directory {
-      environment[next] = Self.entry("NOTIFY_SOCKET=", directory, "/notify.sock")
+      next.pointee = Self.entry("NOTIFY_SOCKET=", directory, "/notify.sock")
       next += 1
     }
     var listenPid: UnsafeMutablePointer<CChar>?
     if listens {
       let entry = Self.entry("LISTEN_PID=", "000000000000", "")
       listenPid = entry + 11
-      environment[next] = entry
+      next.pointee = entry
       next += 1
     }
     self.listenPid = listenPid
-    environment[next] = nil
+    next.pointee = nil
   }
 
   @inline(never)

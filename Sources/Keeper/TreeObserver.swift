@@ -27,7 +27,7 @@ struct TreeObserver {
     if wholeTree {
       observation.members = members()
     } else if mainLives, let record = ProcessRecord(pid: main), !record.isZombie {
-      observation.members.append(member(record))
+      observation.members = [member(record)]
     }
     observation.newestPid = ProcessTree.newestPid
     return observation
@@ -50,10 +50,7 @@ enum Shell {
   /// Whether the program's name is that of a POSIX shell.
   static func isShell(pid: Int32) -> Bool {
     ProcessTree.read(pid, "comm", limit: 64).withView { name in
-      var shells: ByteView = "sh bash dash ash busybox ksh mksh zsh"
-      let bare = name.prefix(name.offset(of: UInt8(ascii: "\n")))
-      while !shells.isEmpty { if shells.take(before: UInt8(ascii: " ")) == bare { return true } }
-      return false
+      name.prefix(name.offset(of: UInt8(ascii: "\n"))).position(among: "sh bash dash ash busybox ksh mksh zsh") != nil
     }
   }
 

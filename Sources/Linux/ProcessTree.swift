@@ -30,18 +30,20 @@ public struct ProcessRecord: Equatable, Sendable {
     var rest = text
     while rest.offset(of: UInt8(ascii: ")")) < rest.count { _ = rest.take(before: UInt8(ascii: ")")) }
     guard rest.count < text.count else { return nil }
-    let blank = UInt8(ascii: " ")
-    _ = rest.take(before: blank)
-    state = rest.take(before: blank)[0]
-    parent = Self.number(rest.take(before: blank))
-    group = Self.number(rest.take(before: blank))
-    session = Self.number(rest.take(before: blank))
-    for _ in 7..<22 { _ = rest.take(before: blank) }
-    guard let start = rest.take(before: blank).number() else { return nil }
+    _ = rest.take(before: UInt8(ascii: " "))
+    state = rest.take(before: UInt8(ascii: " "))[0]
+    parent = Self.takeNumber(&rest)
+    group = Self.takeNumber(&rest)
+    session = Self.takeNumber(&rest)
+    for _ in 7..<22 { _ = rest.take(before: UInt8(ascii: " ")) }
+    guard let start = rest.take(before: UInt8(ascii: " ")).number() else { return nil }
     identity = ProcessIdentity(pid: pid, startTime: UInt64(start))
   }
 
-  private static func number(_ field: ByteView) -> Int32 { Int32(truncatingIfNeeded: field.number() ?? 0) }
+  @inline(never)
+  private static func takeNumber(_ rest: inout ByteView) -> Int32 {
+    Int32(truncatingIfNeeded: rest.take(before: UInt8(ascii: " ")).number() ?? 0)
+  }
 }
 
 /// Finds the processes below one, from the kernel's own lists.

@@ -45,7 +45,6 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   public var cString: UnsafePointer<CChar> { UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self) }
 
   /// All but the first `length` bytes.
-  @inline(never)
   public func dropping(_ length: Int) -> ByteView {
     let length = min(max(0, length), count)
     return ByteView(start: start + length, count: count - length)
@@ -55,7 +54,6 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   public func prefix(_ length: Int) -> ByteView { ByteView(start: start, count: min(length, count)) }
 
   /// The offset of the first such byte, or `count`.
-  @inline(never)
   public func offset(of byte: UInt8) -> Int {
     var index = 0
     while index < count, start[index] != byte { index += 1 }
@@ -88,7 +86,6 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   }
 
   /// Whether the bytes begin with those of `prefix`.
-  @inline(never)
   public func hasPrefix(_ prefix: ByteView) -> Bool {
     guard prefix.count <= count else { return false }
     for index in 0..<prefix.count where start[index] != prefix.start[index] { return false }
@@ -98,6 +95,18 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   /// Whether the bytes are the same.
   @inline(never)
   public static func == (lhs: ByteView, rhs: ByteView) -> Bool { lhs.count == rhs.count && lhs.hasPrefix(rhs) }
+
+  /// Which of these words, which blanks separate, it is, counted from 0; nil when it is none of them.
+  @inline(never)
+  public func position(among words: ByteView) -> Int? {
+    var rest = words
+    var position = 0
+    while !rest.isEmpty {
+      if rest.take(before: UInt8(ascii: " ")) == self { return position }
+      position += 1
+    }
+    return nil
+  }
 
   /// The number that all of it spells in decimal, or nil when it does not or exceeds `limit`.
   @inline(never)

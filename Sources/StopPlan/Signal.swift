@@ -2,16 +2,19 @@
 ///
 /// Numbers and default actions are those of signal(7).
 public struct Signal: Equatable, Hashable, Comparable, Sendable {
+  /// In one byte, so that what holds a signal stays small.
+  private let byte: UInt8
+
   /// The number on the generic ABI, 1 to 64.
-  public let number: Int32
+  public var number: Int32 { Int32(byte) }
 
   /// The signal with that number, or nil when it is outside 1…64.
   public init?(number: Int32) {
     guard number >= 1, number <= 64 else { return nil }
-    self.number = number
+    byte = UInt8(truncatingIfNeeded: number)
   }
 
-  private init(known number: Int32) { self.number = number }
+  private init(known number: UInt8) { byte = number }
 
   /// Terminal gone, or "read your configuration again".
   public static let hup = Signal(known: 1)

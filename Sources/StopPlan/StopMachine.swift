@@ -1,8 +1,8 @@
 /// Decides everything about one process tree's end: what is forwarded, when the stop begins, which step comes when, when it is over.
 ///
 /// It never acts: events go in with the time they happened at, actions come out, and a thin shell (the keeper) carries them out.
-/// The same events at the same times give the same actions.
-public struct StopMachine: Sendable {
+/// The same events at the same times give the same actions. One tree has one machine: it is not copied.
+public struct StopMachine: ~Copyable, Sendable {
   /// What can happen.
   public enum Event: Equatable, Sendable {
     /// Someone asks for the stop.
@@ -110,10 +110,11 @@ public struct StopMachine: Sendable {
   let isEverythingOurs: Bool
   var mainStatus: ExitStatus?
   var treeEmpty = false
-  var stop: StopProgress
   var isFinished = false
-  private var escalations = SeenIDs()
   var actions: [Action] = []
+  // Last, here and in what holds this: an offset below 128 takes one byte in every instruction that has it.
+  var stop: StopProgress
+  private var escalations = SeenIDs()
 
   /// A machine for a tree whose main process has just been started.
   public init(_ settings: Settings) {

@@ -101,11 +101,13 @@ extension StopPlan.Scope {
 
   /// The scope of that name, or nil.
   public init?(text: ByteView) {
-    for scope in Self.allCases where text == scope.name {
-      self = scope
-      return
+    switch text.position(among: "main group rest tree") {
+    case 0: self = .main
+    case 1: self = .group
+    case 2: self = .rest
+    case 3: self = .tree
+    default: return nil
     }
-    return nil
   }
 }
 

@@ -1,5 +1,5 @@
 /// Where a stop under way stands in its plan.
-struct StopProgress: Sendable {
+struct StopProgress: ~Copyable, Sendable {
   /// What the current step is doing.
   enum Stage: Equatable, Sendable {
     /// Nobody has asked for a stop.

@@ -18,9 +18,9 @@ public enum Words {
     var quote: UInt8 = 0
     var quotedAt = 0
     var index = 0
-    while index < text.count {
+    while index < text.count || isInWord {
       let byte = text[index]
-      if quote == 0, Characters.isBlank(byte) {
+      if quote == 0, index == text.count || Characters.isBlank(byte) {
         if isInWord { words.append(word) }
         word = []
         isInWord = false
@@ -28,6 +28,8 @@ public enum Words {
         isInWord = true
         quote = byte
         quotedAt = index
+      } else if index == text.count {
+        throw .openQuote(position: quotedAt)
       } else if quote != 0, byte == quote {
         quote = 0
       } else {
@@ -40,8 +42,6 @@ public enum Words {
       }
       index += 1
     }
-    if quote != 0 { throw .openQuote(position: quotedAt) }
-    if isInWord { words.append(word) }
     return words
   }
 

@@ -2,7 +2,7 @@ import Seeded
 import StopPlan
 
 /// One run: a random plan over a random tree with random requests, signals and faults, checked against DESIGN's invariants.
-struct Simulation {
+struct Simulation: ~Copyable {
   enum Happening: Equatable {
     case event(StopMachine.Event)
     case ends(Int32, start: UInt64)
