@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 static const long long MILLISECOND = 1000000;
-enum { READY_MS = 20000, EARLY_WINDOW_MS = 3, EARLY_BOUND_MS = 1000, EARLY_PATIENCE_MS = 20, EARLY_PENDING = 256 };
+enum { READY_MS = 20000, EARLY_WINDOW_MS = 3, EARLY_BOUND_MS = 1000, EARLY_PATIENCE_MS = 8, EARLY_PENDING = 256 };
 enum { CLEANUP_BATCH = 20, CLEANUP_BOUND_MS = 5000, WARM_UP = 200, GONE_BOUND_MS = 30000 };
 
 static void wait_until(long long moment) {
