@@ -2,7 +2,7 @@
 from table import MISSED, Ratio, Row, against_best, cells
 from tools import Subject, in_turns
 
-BATCH = 500
+BATCH = 1000
 GRACE = 1  # seconds, where the tree does not obey
 LIMITS = {"pid1": 1.2, "child": 1.5}
 PLACES = {"pid1": "PID 1", "child": "not PID 1"}
