@@ -78,8 +78,6 @@ actor IngressProcess {
     return replicas.first { $0.replica == replica }?.inFlight
   }
 
-  var isAlive: Bool { get async { await process.isAlive } }
-
   private func isDrained(_ replica: String) {
     drained.insert(replica)
     wake(replica)

@@ -1,5 +1,6 @@
 import AppSpec
 import Foundation
+import Ingress
 import Linux
 import Rollout
 import StopPlan
@@ -55,7 +56,11 @@ actor ProxyController {
     members[replica] = port
     await telling?.value
     guard members[replica] == port, let process else { return }
-    do { try await process.add(replica, port: port) } catch { if await process.isAlive { throw error } }
+    do { try await process.add(replica, port: port) } catch {
+      if case IngressError.refused? = error as? IngressError { throw error }
+      // It is gone, or as good as gone; who takes its place is told all members.
+      await process.stop(deadline: Clock.now)
+    }
   }
 
   /// Takes a replica out. When this returns no new request goes to it.

@@ -249,8 +249,6 @@ actor ReplicaProcess {
 
   /// Whether a stop was asked for.
   var wasAskedToStop: Bool { stopDeadline != nil }
-  /// Whether its keeper runs.
-  var isAlive: Bool { !isEnded }
 
   /// Waits until the program says that it stops by itself (STOPPING=1).
   /// - Returns: false when it was asked to, or has ended without a word.
