@@ -12,6 +12,7 @@ extension StopMachine {
     }
   }
 
+  @inline(never)
   private mutating func finish(leftover: Bool) {
     isFinished = true
     act(.arm(nil))
@@ -49,6 +50,7 @@ extension StopMachine {
     return nil
   }
 
+  @inline(never)
   private mutating func enter(at now: Instant) {
     let index = stop.index
     switch stop.step(index) {
@@ -87,8 +89,10 @@ extension StopMachine {
   }
 
   /// KILL for what has appeared since the last time.
+  @inline(never)
   mutating func killAgain() { act(isEverythingOurs ? .killEverything : .observe(wholeTree: true)) }
 
+  @inline(never)
   private var isScopeEmpty: Bool {
     switch stop.scopeBefore {
     case .main, nil: mainStatus != nil
