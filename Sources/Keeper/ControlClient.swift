@@ -24,7 +24,7 @@ final class ControlClient {
   /// Sends it what it takes and keeps the rest.
   @inline(never)
   func send(_ bytes: [UInt8]) {
-    output += bytes
+    output.append(bytes: bytes)
     flush()
     if output.count > Self.outputLimit { isGone = true }
   }
@@ -33,7 +33,7 @@ final class ControlClient {
   func flush() {
     while !output.isEmpty {
       guard let count = try? descriptor.send(output), count > 0 else { return }
-      output.removeFirst(count)
+      output.drop(count)
     }
   }
 

@@ -23,19 +23,18 @@ struct EventRing {
 
   /// Keeps a line, and forgets the oldest when there are too many.
   mutating func keep(_ line: [UInt8]) {
-    lines += line
+    lines.append(bytes: line)
     guard lines.count > Self.sizeLimit else { return }
     // A quarter at once, so that not every event moves the rest.
-    lines = lines.withView { view in
+    let kept = lines.withView { view in
       var rest = view
       while rest.count > Self.sizeLimit / 4 * 3 {
         _ = rest.take(before: UInt8(ascii: "\n"))
         firstSequence += 1
       }
-      var kept: [UInt8] = []
-      kept.append(text: rest)
-      return kept
+      return rest.count
     }
+    lines.drop(lines.count - kept)
   }
 
   /// The lines after `sequence`, with a line that marks what is no longer kept.

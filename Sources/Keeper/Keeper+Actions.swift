@@ -42,7 +42,7 @@ extension Keeper {
       case .watchGroup: findGroupMember()
       case .arm(let moment): deadline = moment ?? .never
       case .note(let note):
-        if note == .killing { killed = true }
+        if case .killing = note { killed = true }
         emit(.note(note))
       case .finish(_, let leftover):
         isOver = true

@@ -96,6 +96,7 @@ public final class Keeper {
     return keeper.startMain() ?? keeper.loop()
   }
 
+  @inline(never)
   private static func failed(_ what: ByteView, _ error: SystemError) -> UInt8 {
     Diagnostics.say(what, "", error)
     return 125

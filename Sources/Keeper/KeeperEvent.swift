@@ -32,6 +32,12 @@ struct KeeperEvent {
     json.field("sent", signal)
   }
 
+  @inline(never)
+  private init(_ name: ByteView, _ field: ByteView, _ value: Int64) {
+    self.init(name)
+    json.field(field, value)
+  }
+
   static func started(_ pid: Int32) -> KeeperEvent { KeeperEvent("started", pid: pid) }
   /// The program could not be started.
   static func failed(_ command: ByteView, _ error: SystemError) -> KeeperEvent { KeeperEvent("failed", command: command, error) }
@@ -76,37 +82,22 @@ struct KeeperEvent {
 
   /// What the machine has to tell of a stop.
   static func note(_ note: StopMachine.Note) -> KeeperEvent {
-    var event = KeeperEvent(note.name)
-    note.append(to: &event.json)
-    return event
-  }
-}
-
-extension StopMachine.Note {
-  fileprivate var name: ByteView {
-    switch self {
-    case .began: "stopBegan"
-    case .deadlineMoved: "deadlineMoved"
-    case .step: "step"
-    case .hookOverran: "hookOverran"
-    case .escalated: "escalated"
-    case .killing: "killing"
-    case .unkillable: "unkillable"
-    }
-  }
-
-  fileprivate func append(to json: inout JSONLine) {
-    switch self {
+    switch note {
     case .began(let cause, let deadline):
+      var event = KeeperEvent("stopBegan")
       switch cause {
-      case .request(let id): json.field("request", id == .max ? -1 : Int64(truncatingIfNeeded: id))
-      case .signal(let signal): json.field("on", signal)
-      case .mainEnded: json.field("mainEnded", true)
+      case .request(let id): event.json.field("request", id == .max ? -1 : Int64(truncatingIfNeeded: id))
+      case .signal(let signal): event.json.field("on", signal)
+      case .mainEnded: event.json.field("mainEnded", true)
       }
-      json.field("deadline", deadline.nanoseconds)
-    case .deadlineMoved(let deadline): json.field("deadline", deadline.nanoseconds)
-    case .step(let index): json.field("step", Int64(index))
-    case .hookOverran, .escalated, .killing, .unkillable: break
+      event.json.field("deadline", deadline.nanoseconds)
+      return event
+    case .deadlineMoved(let deadline): return KeeperEvent("deadlineMoved", "deadline", deadline.nanoseconds)
+    case .step(let index): return KeeperEvent("step", "step", Int64(index))
+    case .hookOverran: return KeeperEvent("hookOverran")
+    case .escalated: return KeeperEvent("escalated")
+    case .killing: return KeeperEvent("killing")
+    case .unkillable: return KeeperEvent("unkillable")
     }
   }
 }

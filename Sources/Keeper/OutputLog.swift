@@ -65,7 +65,7 @@ struct OutputLog {
 
   private mutating func end(_ stream: inout Stream, isWhole: Bool) {
     stream.partial.withView { enter($0, stream.name, isWhole) }
-    stream.partial.removeAll(keepingCapacity: true)
+    stream.partial = []
     count += 1
   }
 
@@ -88,7 +88,7 @@ struct OutputLog {
       text.withView { enter($0, " stderr ", true) }
     }
     if (try? file.write(entries)) == nil { dropped += count } else { dropped = 0 }
-    entries.removeAll(keepingCapacity: true)
+    entries = []
     count = 0
   }
 }

@@ -17,12 +17,11 @@ public struct Path: Sendable {
   /// The path of an entry in this directory.
   @inline(never)
   public func appending(_ name: ByteView) -> Path {
-    var path = self
-    path.terminated.removeLast()
-    path.terminated.append(text: "/")
-    path.terminated.append(text: name)
-    path.terminated.append(byte: 0)
-    return path
+    var text: [UInt8] = []
+    withView { text.append(text: $0) }
+    text.append(text: "/")
+    text.append(text: name)
+    return text.withView { Path($0) }
   }
 
   /// Calls `body` with the C string.

@@ -141,7 +141,7 @@ public enum ProcessTree {
     if descriptor < 0 { return content }
     let file = Descriptor(number: Int32(truncatingIfNeeded: descriptor))
     var part: [UInt8] = []
-    while content.count < limit, (try? file.read(into: &part, count: 4096)) != nil, !part.isEmpty { content += part }
+    while content.count < limit, (try? file.read(into: &part, count: 4096)) != nil, !part.isEmpty { content.append(bytes: part) }
     file.close()
     return content
   }

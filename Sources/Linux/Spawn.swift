@@ -16,7 +16,7 @@ extension lc_spawn {
   public func start(_ executable: Path) throws(StartError) -> Int32 {
     var failure: Int32 = 0
     let result = withUnsafePointer(to: self) { spawn in executable.withCString { lc_spawn(spawn, $0, &failure) } }
-    if result < 0 { throw .noProcess(SystemError(code: Int32(truncatingIfNeeded: -result))) }
+    if result < 0 { throw .noProcess(SystemError(code: Int32(truncatingIfNeeded: 0 &- result))) }
     if failure != 0 { throw .notExecuted(SystemError(code: failure)) }
     return Int32(truncatingIfNeeded: result)
   }

@@ -55,7 +55,7 @@ public struct SystemError: Error, Equatable, Sendable {
 /// The result of a call that answers -errno when it fails.
 @discardableResult
 func check(_ result: Int) throws(SystemError) -> Int {
-  if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: -result)) }
+  if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: 0 &- result)) }
   return result
 }
 

@@ -138,6 +138,18 @@ extension Array where Element == UInt8 {
   @inline(never)
   public mutating func append(text: ByteView) { append(contentsOf: text.buffer) }
 
+  /// Appends bytes of another array.
+  @inline(never)
+  public mutating func append(bytes: [UInt8]) { bytes.withView { append(text: $0) } }
+
+  /// Drops the first `length` bytes.
+  @inline(never)
+  public mutating func drop(_ length: Int) {
+    let old = self
+    self = []
+    old.withView { append(text: $0.dropping(length)) }
+  }
+
   /// Appends one byte.
   @inline(never)
   public mutating func append(byte: UInt8) { append(byte) }

@@ -87,6 +87,7 @@ struct ToldProcesses {
     return true
   }
 
+  @inline(never)
   private func position(of pid: Int32) -> Int {
     var low = 0
     var high = entries.count

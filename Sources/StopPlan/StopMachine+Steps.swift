@@ -12,6 +12,7 @@ extension StopMachine {
     }
   }
 
+  @inline(never)
   private mutating func finish(leftover: Bool) {
     isFinished = true
     act(.arm(nil))
@@ -49,6 +50,7 @@ extension StopMachine {
     return nil
   }
 
+  @inline(never)
   private mutating func enter(at now: Instant) {
     let index = stop.index
     switch stop.step(index) {
@@ -87,12 +89,14 @@ extension StopMachine {
   }
 
   /// KILL for what has appeared since the last time.
+  @inline(never)
   mutating func killAgain() {
     let scope = stop.sent(stop.index)?.scope
     let isForAll = scope == .tree || scope == .rest
     act(isForAll && isEverythingOurs ? .killEverything : .observe(wholeTree: scope != .main))
   }
 
+  @inline(never)
   private var isScopeEmpty: Bool {
     switch stop.scopeBefore {
     case .main, nil: mainStatus != nil

@@ -166,6 +166,7 @@ public struct StopMachine: ~Copyable, Sendable {
     return actions
   }
 
+  @inline(never)
   private mutating func received(_ signal: Signal, value: Int?, fromTerminal: Bool, at now: Instant) {
     guard let passed = rewrite.apply(to: signal) else { return }
     if stopOn.contains(signal) {
@@ -204,6 +205,7 @@ public struct StopMachine: ~Copyable, Sendable {
     act(.note(.began(cause, deadline: deadline)))
   }
 
+  @inline(never)
   private mutating func escalate(at now: Instant) {
     if stop.isUnderWay, stop.escalate(at: now) { act(.note(.escalated)) }
   }

@@ -45,6 +45,7 @@ extension StopPlan {
   ///   - text: the ASCII bytes.
   ///   - grace: the budget when the caller has set one; nil takes `fallback`, or the text's own length when that is longer.
   ///   - fallback: the budget of those who did not set one.
+  @inline(never)
   public init(text: ByteView, grace: TimeSpan?, fallback: TimeSpan = .seconds(30)) throws(StopPlanError) {
     var parser = PlanParser(text: text)
     try parser.readSteps()

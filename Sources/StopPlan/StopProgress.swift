@@ -49,6 +49,7 @@ struct StopProgress: ~Copyable, Sendable {
 
   /// The index of the KILL at the end: the plan's own, or one that is added behind a wait for the whole tree. Where only the main
   /// process has to go, its own may spare the rest.
+  @inline(never)
   var killIndex: Int {
     if case .send(.kill, let scope)? = plan.steps.last, plan.until == .main || scope == .tree || scope == .rest {
       return plan.steps.count - 1
@@ -69,6 +70,7 @@ struct StopProgress: ~Copyable, Sendable {
   }
 
   /// The latest moment for KILL: the deadline, or a floor after the first signal when hooks ate the grace.
+  @inline(never)
   var killBound: Instant {
     guard let firstSignalAt else { return deadline }
     return max(deadline, firstSignalAt + plan.floor)
@@ -76,6 +78,7 @@ struct StopProgress: ~Copyable, Sendable {
 
   /// The moment by which the current step's wait must be over. Signals that are still to be sent are brought forward so that
   /// everyone is told a floor before KILL; hooks and pauses leave the reserve.
+  @inline(never)
   mutating func cut() -> Instant {
     switch step(index) {
     case .hook, .pause: deadline - plan.reserve
@@ -88,6 +91,7 @@ struct StopProgress: ~Copyable, Sendable {
   }
 
   /// The scope of the last `send` before the current step; nil while nothing was sent, as during a pause.
+  @inline(never)
   var scopeBefore: StopPlan.Scope? {
     if index == plan.steps.count { return .tree }
     var index = index
@@ -98,6 +102,7 @@ struct StopProgress: ~Copyable, Sendable {
     return nil
   }
 
+  @inline(never)
   private var hasGentleSendAhead: Bool {
     var candidate = index + 1
     while candidate < plan.steps.count {
@@ -112,6 +117,7 @@ struct StopProgress: ~Copyable, Sendable {
 
   /// Moves the deadline earlier, but leaves a floor to those who were told last or are still to be told.
   /// - Returns: the new deadline, or nil when it is no earlier.
+  @inline(never)
   mutating func moveDeadline(to other: Instant, at now: Instant) -> Instant? {
     let earliest = hasGentleSendAhead ? now + plan.floor : max(now, (lastTold ?? now) + plan.floor)
     guard max(other, earliest) < deadline else { return nil }

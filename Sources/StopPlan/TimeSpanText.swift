@@ -49,11 +49,15 @@ extension TimeSpan {
   /// Appends the length in seconds, as a plan writes it: `25`, `0.5`.
   public func append(to text: inout [UInt8]) {
     text.append(number: nanoseconds / 1_000_000_000)
-    let rest = (nanoseconds % 1_000_000_000).magnitude
+    var rest = (nanoseconds % 1_000_000_000).magnitude
     guard rest > 0 else { return }
+    var digits = 9
+    while rest % 10 == 0 {
+      rest /= 10
+      digits -= 1
+    }
     text.append(text: ".")
-    text.append(number: rest, digits: 9)
-    while text.last == UInt8(ascii: "0") { text.removeLast() }
+    text.append(number: rest, digits: digits)
   }
 }
 
