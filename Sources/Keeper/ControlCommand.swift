@@ -34,7 +34,7 @@ struct ControlCommand {
       case 1: .kill
       case 2: .escalate
       case 3: .signal
-      case 4: .status
+      case 4 where rest.isEmpty: .status
       case 5: .follow
       default:
         throw Mistake(text: "expected: stop ID DEADLINE PLAN, kill ID, escalate ID, signal SIGNAL SCOPE, status, or follow SEQ")
