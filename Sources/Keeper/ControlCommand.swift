@@ -74,7 +74,6 @@ struct ControlCommand {
     UInt64(bitPattern: try number(word, "expected a request's id, a whole number"))
   }
 
-  @inline(never)
   private static func number(_ word: ByteView, _ expectation: ByteView) throws(Mistake) -> Int64 {
     guard let number = word.number() else { throw Mistake(text: expectation) }
     return number
