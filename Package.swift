@@ -32,7 +32,7 @@ let package = Package(
     .target(name: "Keeper", dependencies: ["StopPlan", "Linux", "CLinux"], swiftSettings: strict),
     .executableTarget(name: "lastcall-init", dependencies: ["Keeper"], path: "Sources/Init", swiftSettings: strict),
 
-    .target(name: "CSocketDiagnosis"),
+    .target(name: "CListener"),
 
     // Ring 2: full Swift.
     .target(name: "AppSpec", dependencies: ["StopPlan", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
@@ -44,7 +44,7 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "StopPlan", "Linux", "AppSpec", "Rollout", "Ingress", "CSocketDiagnosis",
+        "StopPlan", "Linux", "AppSpec", "Rollout", "Ingress", "CListener",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
         .product(name: "GRDB", package: "GRDB.swift"),
       ],
@@ -69,17 +69,21 @@ let package = Package(
       path: "Examples/hello/Sources/hello", swiftSettings: strict),
 
     // The tests' own load: a client that classes every failure.
-    .target(name: "Load", path: "Tests/Load", swiftSettings: strict),
+    .target(name: "Load", dependencies: ["Seeded"], path: "Tests/Load", swiftSettings: strict),
+    // Random numbers that a seed replays.
+    .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: strict),
     .executableTarget(name: "LoadClient", dependencies: ["Load"], path: "Tests/LoadClient", swiftSettings: strict),
 
-    .testTarget(name: "StopPlanTests", dependencies: ["StopPlan"], swiftSettings: strict),
-    .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan"], swiftSettings: strict),
-    .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan"], swiftSettings: strict),
-    .testTarget(name: "LoadTests", dependencies: ["Load", "LoadClient"], swiftSettings: strict),
+    .testTarget(name: "StopPlanTests", dependencies: ["StopPlan", "Seeded"], swiftSettings: strict),
+    .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan", "Seeded"], swiftSettings: strict),
+    .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan", "Seeded"], swiftSettings: strict),
+    .testTarget(name: "LoadTests", dependencies: ["Load", "LoadClient", "Seeded"], swiftSettings: strict),
     .testTarget(name: "HelloTests", dependencies: ["hello"], swiftSettings: strict),
     .testTarget(
       name: "IngressTests",
-      dependencies: ["Ingress", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio")],
+      dependencies: [
+        "Ingress", "Seeded", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",

@@ -35,7 +35,7 @@ private func mistake(_ path: String, at position: Position? = nil, _ message: St
 private func unreadable(_ path: String, _ code: Int32) -> AppFileError {
   switch code {
   case ENOENT, ENOTDIR:
-    let place = path.contains("/") ? "no such file" : "no \(path) here"
+    let place = path.contains("/") ? "no such file" : "no such file in this directory"
     return mistake(path, "\(place); write one or name it with -f")
   case EACCES: return mistake(path, "the file cannot be read: permission denied; give this user the right to read it")
   case EISDIR: return mistake(path, "this is a directory; name the file in it, as in \(path)/\(AppFile.defaultName)")

@@ -128,6 +128,12 @@ int lc_pid(void) { return (int)lc_call1(SYS_getpid, 0); }
 int lc_group(void) { return (int)lc_call1(SYS_getpgid, 0); }
 int lc_session(void) { return (int)lc_call1(SYS_getsid, 0); }
 long lc_become_subreaper(void) { return lc_call5(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+long lc_want_parent_death(int signal) {
+  long parent = lc_call1(SYS_getppid, 0);
+  long result = lc_call5(SYS_prctl, PR_SET_PDEATHSIG, signal, 0, 0, 0);
+  if (lc_call1(SYS_getppid, 0) != parent) lc_kill(lc_pid(), signal);
+  return result;
+}
 long lc_pidfd_open(int pid) { return lc_call2(SYS_pidfd_open, pid, 0); }
 long lc_pidfd_send_signal(int pidfd, int signal) { return lc_call5(SYS_pidfd_send_signal, pidfd, signal, 0, 0, 0); }
 long lc_kill(int pid, int signal) { return lc_call2(SYS_kill, pid, signal); }
@@ -151,6 +157,23 @@ long lc_terminal_group(int fd) {
   return result < 0 ? result : group;
 }
 long lc_set_terminal_group(int fd, int group) { return lc_call3(SYS_ioctl, fd, TIOCSPGRP, (long)&group); }
+
+long lc_watch_interrupts(int group) {
+  int keeper = lc_pid();
+  // No exit signal: wait4(2) passes over it, and an empty tree is still ECHILD.
+  long pid = lc_call5(SYS_clone, 0, 0, 0, 0, 0);
+  if (pid != 0) return pid;
+  lc_call5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  lc_call3(SYS_close_range, 0, ~0u, 0);
+  uint64_t interrupt = (uint64_t)1 << (SIGINT - 1);
+  siginfo_t info;
+  if (lc_call2(SYS_setpgid, 0, group) == 0)
+    while (lc_call1(SYS_getppid, 0) == keeper)
+      // All signals are blocked, as for us; what a process sends to the group it sends to the program too, and is no Ctrl-C.
+      if (lc_call5(SYS_rt_sigtimedwait, (long)&interrupt, (long)&info, 0, sizeof interrupt, 0) == SIGINT && info.si_code == SI_KERNEL)
+        lc_kill(keeper, SIGINT);
+  for (;;) lc_call1(SYS_exit_group, 0);
+}
 
 // MARK: Signals
 

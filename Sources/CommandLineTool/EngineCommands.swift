@@ -83,6 +83,7 @@ struct Events: AsyncParsableCommand {
   }
 
   func run() async throws {
+    try file.checkExists(or: file.paths.events)
     guard FileManager.default.fileExists(atPath: file.paths.events) else {
       throw CommandFailure(code: 1, message: "there are no events of \(file.path) yet; they begin with: lastcall up -f \(file.path)")
     }

@@ -25,11 +25,16 @@ struct FileOption: ParsableArguments {
     }
   }
 
-  /// Asks the file's engine and prints what happens meanwhile.
-  func ask(_ request: EngineRequest) async throws -> EngineAnswer {
-    if !FileManager.default.fileExists(atPath: absolutePath), !FileManager.default.fileExists(atPath: paths.socket) {
+  /// Throws when there is neither the file nor what an engine has left of it.
+  func checkExists(or left: String) throws {
+    if !FileManager.default.fileExists(atPath: absolutePath), !FileManager.default.fileExists(atPath: left) {
       throw CommandFailure(code: 2, message: "there is no \(path); name the app file with -f")
     }
+  }
+
+  /// Asks the file's engine and prints what happens meanwhile.
+  func ask(_ request: EngineRequest) async throws -> EngineAnswer {
+    try checkExists(or: paths.socket)
     let answer: EngineAnswer
     do {
       answer = try await EngineClient.ask(request, paths: paths, file: path) { line in

@@ -17,6 +17,7 @@ struct Logs: AsyncParsableCommand {
 
   func run() async throws {
     let root = file.paths.run + "/r"
+    try file.checkExists(or: root)
     let replicas = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter { replica in
       name == nil || replica == name || replica.hasPrefix((name ?? "") + "-") && Int(replica.dropFirst((name ?? "").count + 1)) != nil
     }

@@ -6,11 +6,18 @@ import Linux
 @main
 enum Main {
   static func main() {
-    InheritedMask.keep()
+    InheritedSignals.keep()
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    if arguments.first != "run" { openStandardDescriptors() }
     // Before any other thread is there: all of them have to block what the engine reads.
-    ServingSignals.take(for: CommandLine.arguments)
-    Task.detached { exit(await run(Array(CommandLine.arguments.dropFirst()))) }
+    ServingSignals.take(for: arguments.first)
+    Task.detached { exit(await run(arguments)) }
     while true { pause() }
+  }
+
+  /// Where one was closed, the next file that is opened would take its place, and our messages would go into it.
+  private static func openStandardDescriptors() {
+    for number in 0...2 as ClosedRange<Int32> where fcntl(number, F_GETFD) < 0 { _ = open("/dev/null", O_RDWR) }
   }
 
   private static func run(_ arguments: [String]) async -> Int32 {
@@ -19,11 +26,12 @@ enum Main {
       if var command = command as? any AsyncParsableCommand { try await command.run() } else { try command.run() }
       return 0
     } catch {
-      return report(error)
+      return report(error, wrongOption: arguments.first == "run" ? 125 : 2)
     }
   }
 
-  private static func report(_ error: any Error) -> Int32 {
+  /// - Parameter wrongOption: the exit code for options that are wrong; `run` has that of timeout(1).
+  private static func report(_ error: any Error, wrongOption: Int32) -> Int32 {
     if let failure = error as? CommandFailure {
       if !failure.message.isEmpty { Output.error(failure.message) }
       return failure.code
@@ -35,11 +43,11 @@ enum Main {
     let code = Lastcall.exitCode(for: error).rawValue
     let text = Lastcall.fullMessage(for: error)
     guard code != 0 else {
-      print(text)
+      Output.line(text)
       return 0
     }
-    FileHandle.standardError.write(Data((text + "\n").utf8))
-    return code == ExitCode.validationFailure.rawValue ? 2 : code
+    Output.write(text + "\n", to: .standardError)
+    return code == ExitCode.validationFailure.rawValue ? wrongOption : code
   }
 }
 
@@ -69,8 +77,8 @@ struct CommandFailure: Error {
 enum ServingSignals {
   nonisolated(unsafe) private(set) static var taken: Result<Signals, SystemError>?
 
-  static func take(for arguments: [String]) {
-    guard arguments.dropFirst().contains(where: { $0 == "up" || $0 == "ingress" }) else { return }
+  static func take(for command: String?) {
+    guard command == "up" || command == "ingress" else { return }
     do throws(SystemError) { taken = .success(try Signals()) } catch { taken = .failure(error) }
   }
 
@@ -81,12 +89,20 @@ enum ServingSignals {
   }
 }
 
-/// The signal mask that we were started with. The threads that run tasks block most signals, and a program that one of
-/// them becomes (execve) would keep that.
-enum InheritedMask {
+/// The signal mask and SIGPIPE's disposition that we were started with. The threads that run tasks block most signals, and a program
+/// that one of them becomes (execve) would keep that.
+enum InheritedSignals {
   nonisolated(unsafe) private static var mask = sigset_t()
+  nonisolated(unsafe) private static var pipe: sighandler_t?
 
-  static func keep() { pthread_sigmask(SIG_SETMASK, nil, &mask) }
+  /// Notes them. A reader of our output that has gone away must not end us, so SIGPIPE is ignored from here on.
+  static func keep() {
+    pthread_sigmask(SIG_SETMASK, nil, &mask)
+    pipe = signal(SIGPIPE, SIG_IGN)
+  }
 
-  static func restore() { pthread_sigmask(SIG_SETMASK, &mask, nil) }
+  static func restore() {
+    signal(SIGPIPE, pipe)
+    pthread_sigmask(SIG_SETMASK, &mask, nil)
+  }
 }

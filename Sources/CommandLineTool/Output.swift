@@ -5,14 +5,13 @@ import Foundation
 enum Output {
   static let isColoured = isatty(1) == 1 && ProcessInfo.processInfo.environment["NO_COLOR"] == nil
 
-  static func error(_ message: String) {
-    FileHandle.standardError.write(Data("lastcall: \(message)\n".utf8))
-  }
+  static func error(_ message: String) { write("lastcall: \(message)\n", to: .standardError) }
 
   /// Prints a line at once, also into a pipe.
-  static func line(_ text: String) {
-    FileHandle.standardOutput.write(Data((text + "\n").utf8))
-  }
+  static func line(_ text: String) { write(text + "\n", to: .standardOutput) }
+
+  /// Nobody may be there to read any more: the terminal is gone, `head` has seen enough. What we do matters more than what we say of it.
+  static func write(_ text: String, to file: FileHandle) { try? file.write(contentsOf: Data(text.utf8)) }
 
   static func event(_ event: EngineEvent, withDate: Bool = false) {
     let time = time(event.at, withDate: withDate)

@@ -8,7 +8,8 @@ struct Run: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run one command under a stop plan, in the foreground.",
     discussion: """
-      TERM and Ctrl-C stop the command by the plan; other signals are forwarded. Ctrl-Z and fg work.
+      TERM stops the command by the plan; other signals are forwarded. On a terminal the command has the foreground: Ctrl-C is its own,
+      a second one stops it by the plan, a third skips to the plan's next signal. Ctrl-Z and fg work.
 
         lastcall run -- ./server                          tell it, tell the rest, KILL after 30 s
         lastcall run --stop QUIT/10/TERM/5/KILL -- nginx  a plan of its own
@@ -32,7 +33,13 @@ struct Run: ParsableCommand {
 
   func run() throws {
     var words = command
-    if words.first == "--" { words.removeFirst() }
+    if words.first == "--" {
+      words.removeFirst()
+    } else if let first = words.first, first.hasPrefix("-") {
+      // What follows the first unknown word is the command's, also when that word is an option of nobody's.
+      if first == "-h" || first == "--help" { throw CleanExit.helpRequest(self) }
+      throw CommandFailure(code: 125, message: "unknown option \(first); see lastcall run --help, and write -- before the command")
+    }
     guard !words.isEmpty else { throw CommandFailure(code: 125, message: "expected a command to run; see lastcall run --help") }
     let plan = try stopPlan()
     var arguments = ["lastcall-init", "--grace", text(plan.grace), "--floor", text(plan.floor), "--reserve", text(plan.reserve)]
@@ -48,7 +55,7 @@ struct Run: ParsableCommand {
     }
     var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
     pointers.append(nil)
-    InheritedMask.restore()
+    InheritedSignals.restore()
     execv(binary, &pointers)
     throw CommandFailure(code: 125, message: "cannot execute \(binary): \(String(cString: strerror(errno)))")
   }
@@ -65,7 +72,8 @@ struct Run: ParsableCommand {
       }
       return try preset.plan(grace: grace)
     } catch let error as StopPlanError {
-      throw CommandFailure(code: 125, message: "--stop \"\(plan ?? "")\": \(error)")
+      let written = plan.map { "--stop \"\($0)\"" } ?? "--like \(like ?? "")"
+      throw CommandFailure(code: 125, message: "\(written): \(error)")
     }
   }
 

@@ -45,6 +45,7 @@ struct Up: AsyncParsableCommand {
     watching.cancel()
     await engine.reporter.unwatch(id)
     await printing.value
+    if await !engine.left.isEmpty { throw CommandFailure(code: 1, message: "") }
   }
 }
 

@@ -7,17 +7,22 @@ import StopPlan
 /// Carries out one app's rollout: what `Rollout` decides is done to keepers and the proxy, what they say is given to it.
 actor AppController {
   let app: App
-  private let context: EngineContext
+  let context: EngineContext
   private let listener: ListeningSocket?
   private var rollout: Rollout
-  private var processes: [ReplicaNumber: ReplicaProcess] = [:]
+  var processes: [ReplicaNumber: ReplicaProcess] = [:]
   private var ports = ReplicaPorts()
-  private var ingress: IngressProcess?
-  private var proxies = 0
+  let proxy: ProxyController?
   private var clock: Task<Void, any Error>?
   private var revision = 0
   private var outcomeWaiters: [CheckedContinuation<Outcome, Never>] = []
   private var isStopping = false
+  /// Replicas of which something may still run, though nothing can be done about it.
+  private(set) var inDoubt: [String] = []
+  /// By when a full stop has to be over; nil while none is under way.
+  var fullStopDeadline: Instant?
+  /// How long a full stop waits for queued connections to be accepted.
+  private static let queueBound = TimeSpan.seconds(1)
 
   /// How a rollout ended.
   enum Outcome: Sendable {
@@ -30,6 +35,7 @@ actor AppController {
     self.app = app
     self.listener = listener
     self.context = context
+    proxy = if let listener, app.listen?.via == .proxy { ProxyController(app: app, listener: listener, context: context) } else { nil }
     let budget = app.update.budget(replicas: app.replicas)
     let policy = app.restart.policy
     rollout = Rollout(
@@ -47,38 +53,10 @@ actor AppController {
 
   // MARK: - Requests
 
-  /// Starts the proxy, if the app has one, and the replicas.
+  /// Starts the proxy, if the app has one, and the replicas; nothing once a full stop was asked for.
   func start() async throws {
-    if let listener, app.listen?.via == .proxy { try await startIngress(listener) }
-    beginRevision()
-  }
-
-  /// Starts a proxy on the listener, which stays ours: requests wait in its queue while there is none.
-  private func startIngress(_ listener: ListeningSocket) async throws {
-    proxies += 1
-    let ingress = IngressProcess(app: app, number: proxies, listener: listener, context: context)
-    self.ingress = ingress
-    try await ingress.start()
-    for replica in rollout.replicas {
-      if case .ready = replica.phase, let process = processes[replica.number], let port = process.port {
-        try await ingress.add(process.name, port: port)
-      }
-    }
-    Task {
-      await ingress.untilEnded()
-      await ingressEnded(listener)
-    }
-  }
-
-  private func ingressEnded(_ listener: ListeningSocket) async {
-    guard !isStopping else { return }
-    await report(.warning, "ProxyEnded", "the proxy of \(app.name) ended by itself; another one is started")
-    do {
-      try await Task.sleep(nanoseconds: UInt64(app.restart.backoff.lowerBound.nanoseconds))
-      if !isStopping { try await startIngress(listener) }
-    } catch {
-      await report(.warning, "Failed", "\(error)")
-    }
+    do { if !isStopping { try await proxy?.start() } } catch { if !isStopping { throw error } }
+    if !isStopping { beginRevision() }
   }
 
   /// Replaces all replicas by new ones and waits for the outcome.
@@ -87,15 +65,19 @@ actor AppController {
     return await untilOutcome { beginRevision() }
   }
 
-  /// Stops all replicas, the proxy first, and waits until nothing is left.
+  /// Stops all replicas, the proxy first, under one grace clock, and waits until nothing is left.
   func stopAll() async {
     isStopping = true
-    if let ingress {
-      await ingress.stop(grace: app.stop.grace)
-      await waitTelling("the proxy", until: Clock.now + app.stop.grace) { await ingress.untilEnded() }
+    let deadline = Clock.now + app.stop.grace
+    fullStopDeadline = deadline
+    if let listener, rollout.available(at: Clock.now) > 0 {
+      await listener.drainQueue(by: Clock.now + min(Self.queueBound, app.stop.grace / 4))
     }
-    if rollout.replicas.isEmpty, rollout.desired.replicas == 0 { return }
-    _ = await untilOutcome { feed(.desired(Desired(replicas: 0, revision: revision))) }
+    if let proxy {
+      let limit = StopOrder.drainLimit(app.stop.plan(for: ReplicaValues(port: nil)), from: deadline - app.stop.grace)
+      await waitTelling("the proxy", until: deadline, inFlight: { await proxy.inFlight() }) { await proxy.stop(deadline: limit) }
+    }
+    await stopReplicas()
   }
 
   /// Stops the replicas but keeps the proxy, which holds requests meanwhile.
@@ -107,7 +89,7 @@ actor AppController {
   /// Skips to the next signal everywhere.
   func escalate() async {
     for process in processes.values { await process.escalate() }
-    await ingress?.escalate()
+    await proxy?.escalate()
   }
 
   private func beginRevision() {
@@ -131,7 +113,7 @@ actor AppController {
   private func carryOut(_ action: Rollout.Action) {
     switch action {
     case .start(let number, _): start(number)
-    case .stop(let number): Task { await stop(number) }
+    case .stop(let number): Task { await stopReplica(number) }
     case .arm(let moment): arm(moment)
     case .note(let note): tell(note)
     }
@@ -149,17 +131,30 @@ actor AppController {
   private func tell(_ note: Rollout.Note) {
     switch note {
     case .began(let revision):
-      reportSoon(.normal, "RolloutBegan", revision == 1 ? "starting \(app.replicas) replicas" : "replacing \(app.replicas) replicas")
-    case .complete: end(.complete, .normal, "RolloutComplete", "\(rollout.replicas.count) replicas are ready\(address)")
+      reportSoon(.normal, "RolloutBegan", revision == 1 ? "starting \(counted)" : "replacing \(counted)")
+    case .complete:
+      end(.complete, .normal, "RolloutComplete", "\(app.replicas == 1 ? "1 replica is" : "\(app.replicas) replicas are") ready\(address)")
     case .undone(_, let number, let failure):
       let why = failure == .late ? "was not ready within \(app.update.deadline)" : "ended before it was ready"
       let text = "\(name(number)) \(why); the old replicas go on"
       end(.undone(text), .warning, "RolloutUndone", text)
+    case .overdue(_, let number):
+      Task { await overdue(number) }
     case .backingOff(let number, let until):
       let seconds = (until - Clock.now).nanoseconds / 1_000_000_000 + 1
       reportSoon(.warning, "BackOff", "\(name(number)) ended by itself; a new replica starts in \(seconds) s", name(number))
     case .stopped: end(.complete, .normal, "Stopped", "nothing of \(app.name) runs any more")
     }
+  }
+
+  private var counted: String { app.replicas == 1 ? "1 replica" : "\(app.replicas) replicas" }
+
+  /// Says why the first revision is not up, and lets who asked for it go; it goes on being tried.
+  private func overdue(_ number: ReplicaNumber?) async {
+    var why = "they end before they are ready"
+    if let number, let process = processes[number] { why = "\(process.name): \(await process.notReadyReason)" }
+    let text = "\(app.name) is not up after \(app.update.deadline): \(why); it goes on being tried"
+    end(.undone(text), .warning, "ProgressDeadlineExceeded", text)
   }
 
   private var address: String { app.listen.map { " on http://\($0.host):\($0.port)" } ?? "" }
@@ -202,10 +197,13 @@ actor AppController {
     } catch {
       await report(.warning, "Failed", "\(error)", process.name)
     }
-    await ingress?.remove(process.name)
+    await proxy?.remove(process.name)
     let status = await process.exitStatus
-    await report(status?.isSuccess == true ? .normal : .warning, "Exited", "\(process.name) \(Self.words(status))", process.name)
+    let wasAsked = await process.wasAskedToStop
+    await report(
+      status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(Self.words(status))", process.name)
     processes.removeValue(forKey: number)
+    if await process.isInDoubt { inDoubt.append(process.name) }
     if let port = process.port { ports.giveBack(port) }
     feed(.ended(number, endedWell: status?.isSuccess == true))
   }
@@ -220,82 +218,29 @@ actor AppController {
   }
 
   private func ready(_ process: ReplicaProcess, _ number: ReplicaNumber, _ began: Instant) async {
-    guard await process.untilReady() else { return }
+    let isReady = await waitTelling({ "\(process.name) is not ready: \(await process.notReadyReason)" }) { await process.untilReady() }
+    guard isReady else { return }
     do {
-      if let port = process.port { try await ingress?.add(process.name, port: port) }
+      if let port = process.port { try await proxy?.add(process.name, port: port) }
     } catch {
-      await report(.warning, "Failed", "the proxy did not take \(process.name): \(error)", process.name)
-      return
+      return await report(.warning, "Failed", "the proxy did not take \(process.name): \(error)", process.name)
     }
     let tenths = (Clock.now - began).nanoseconds / 100_000_000
     await report(.normal, "Ready", "\(process.name) is ready after \(tenths / 10).\(tenths % 10) s", process.name)
     feed(.ready(number))
+    await leaving(process)
   }
 
-  // MARK: - Stopping
-
-  /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan.
-  private func stop(_ number: ReplicaNumber) async {
-    guard let process = processes[number] else { return }
-    let plan = process.plan
-    let deadline = Clock.now + plan.grace
-    await report(.normal, "Killing", "Stopping replica \(process.name)", process.name)
-    await waitTelling(process.name, until: deadline, process) {
-      let limit = StopOrder.drainLimit(plan, from: deadline - plan.grace)
-      await self.drain(process, by: limit)
-      await self.askPreStop(process, by: limit)
-      await process.stop(deadline: deadline)
-      await process.untilEnded()
-    }
-  }
-
-  private func drain(_ process: ReplicaProcess, by limit: Instant) async {
-    guard let ingress, process.port != nil else { return }
-    do {
-      if try await ingress.drain(process.name) > 0 { await ingress.untilDrained(process.name, by: limit) }
-    } catch {
-      // A proxy that does not know the replica sends it nothing.
-    }
-  }
-
-  /// A preStop hook of kind HTTP. Unlike for Kubernetes, a status of 400 or more is a failure; the stop goes on all the same.
-  private func askPreStop(_ process: ReplicaProcess, by limit: Instant) async {
-    guard case .http(let target) = app.stop.preStop, let port = target.port ?? process.port else { return }
-    let problem: String
-    do {
-      let status = try await HTTPProbe.status(port: port, target: target, timeout: max(.milliseconds(10), limit - Clock.now))
-      if status < 400 { return }
-      problem = "\(target.path) answered \(status)"
-    } catch {
-      problem = "\(target.path): \(error)"
-    }
-    await report(.warning, "FailedPreStopHook", problem, process.name)
-  }
-
-  /// Does something that may take long, and says once a second what it waits for.
-  private func waitTelling(
-    _ what: String, until deadline: Instant, _ process: ReplicaProcess? = nil, _ work: @Sendable () async -> Void
-  ) async {
-    let telling = Task {
-      while true {
-        try await Task.sleep(nanoseconds: 1_000_000_000)
-        var line = "waiting for \(what)"
-        if let process {
-          if let count = await ingress?.inFlight(process.name) { line += ": \(count) requests in flight" }
-          let status = await process.statusText
-          if !status.isEmpty { line += " (it says: \(status))" }
-        }
-        let left = max(0, (deadline - Clock.now).nanoseconds) / 100_000_000
-        await context.reporter.progress(app: app.name, line + "; \(left / 10).\(left % 10) s of grace left")
-      }
-    }
-    await work()
-    telling.cancel()
+  /// A program that says STOPPING=1 of itself gets no more requests; its end is treated as any.
+  private func leaving(_ process: ReplicaProcess) async {
+    guard await process.untilLeaving() else { return }
+    await report(.normal, "Stopping", "\(process.name) says that it stops", process.name)
+    _ = try? await proxy?.drain(process.name)
   }
 
   // MARK: - Reports
 
-  private func report(_ kind: EngineEvent.Kind, _ reason: String, _ message: String, _ replica: String? = nil) async {
+  func report(_ kind: EngineEvent.Kind, _ reason: String, _ message: String, _ replica: String? = nil) async {
     await context.reporter.report(EngineEvent(app: app.name, replica: replica, kind: kind, reason: reason, message: message))
   }
 
@@ -318,7 +263,7 @@ actor AppController {
       if row.state != "Starting" { row.message = await process.statusText }
       row.pid = Int(await process.main)
       row.port = process.port ?? app.listen?.port
-      row.inFlight = await ingress?.inFlight(process.name)
+      row.inFlight = await proxy?.inFlight(process.name)
       rows.append(row)
     }
     return rows

@@ -17,6 +17,8 @@ public actor Engine {
   private var hasStopped = false
   private var isOver = false
   private var connections = 0
+  /// The replicas of which something still ran when everything else had stopped.
+  public private(set) var left: [String] = []
   private static let farewell = TimeSpan.seconds(2)
   private var listeners: [ListeningSocket] = []
 
@@ -67,7 +69,7 @@ public actor Engine {
     }
     listeners = opened
     server = try await EngineServer.start(self, at: context.paths.socket)
-    for controller in controllers { try await controller.start() }
+    for controller in controllers where stopping == nil { try await controller.start() }
   }
 
   /// Removes what earlier replicas left in the run directory; refuses to start beside replicas that still live.
@@ -90,7 +92,8 @@ public actor Engine {
   public func signalled(_ arrival: Signals.Arrival) async {
     switch arrival.signal {
     case .chld: await context.children.reap()
-    case .int where stopping != nil: await escalate()
+    // One that a process sent may be a wrapper's copy of the same Ctrl-C.
+    case .int where stopping != nil && arrival.fromTerminal: await escalate()
     case .int, .term, .hup: stop(because: "\(arrival.signal)")
     default: break
     }
@@ -108,7 +111,11 @@ public actor Engine {
         for controller in controllers { group.addTask { await controller.stopAll() } }
       }
       for listener in listeners { listener.descriptor.close() }
-      if !controllers.isEmpty {
+      for controller in controllers { left += await controller.inDoubt }
+      if !left.isEmpty {
+        let text = "not everything has stopped: something of \(left.joined(separator: ", ")) still runs"
+        await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "Stopped", message: text))
+      } else if !controllers.isEmpty {
         await context.reporter.report(EngineEvent(app: "", reason: "Stopped", message: "everything has stopped"))
       }
       hasStopped = true

@@ -24,8 +24,6 @@ actor IngressProcess {
     process = ReplicaProcess(name: name, app: proxy, port: nil, listener: listener.descriptor, context: context)
   }
 
-  var pid: Int32 { get async { await process.main } }
-
   /// Starts the proxy and waits until it takes connections.
   func start() async throws {
     try await process.launch()
@@ -73,9 +71,11 @@ actor IngressProcess {
     try? await client?.remove(replica)
   }
 
-  func inFlight(_ replica: String) async -> Int? {
-    let status = try? await client?.status()
-    return status?.replicas.first { $0.replica == replica }?.inFlight
+  /// The requests in flight on a replica, or on all of them; nil when that is not known.
+  func inFlight(_ replica: String?) async -> Int? {
+    guard let replicas = try? await client?.status().replicas else { return nil }
+    guard let replica else { return replicas.reduce(0) { $0 + $1.inFlight } }
+    return replicas.first { $0.replica == replica }?.inFlight
   }
 
   private func isDrained(_ replica: String) {
@@ -86,7 +86,7 @@ actor IngressProcess {
   private func wake(_ replica: String) { drainWaiters.removeValue(forKey: replica)?.resume() }
 
   /// Stops the proxy: it answers what is in flight and closes.
-  func stop(grace: TimeSpan) async { await process.stop(deadline: Clock.now + grace) }
+  func stop(deadline: Instant) async { await process.stop(deadline: deadline) }
 
   func escalate() async { await process.escalate() }
 }

@@ -1,6 +1,8 @@
 import CLinux
+import CListener
 import Foundation
 import Linux
+import StopPlan
 
 /// A TCP socket that is bound and listens, to be inherited. Closing it is for whoever made it.
 struct ListeningSocket: Sendable {
@@ -31,6 +33,17 @@ struct ListeningSocket: Sendable {
       descriptor.close()
       let remedy = isTaken ? "another program listens there; stop it (ss -ltnp shows it), or change the port" : "change host or port"
       throw EngineError("cannot listen on \(host):\(port): \(reason); \(remedy)")
+    }
+  }
+
+  /// Takes no new connection, and waits until those that are queued were accepted by whoever still does: the last close of a
+  /// listener resets what is in its queue.
+  ///
+  /// - Parameter limit: how long; nobody may be there to accept.
+  func drainQueue(by limit: Instant) async {
+    guard lc_take_no_more(descriptor.number) == 0 else { return }
+    while lc_queued(descriptor.number) > 0, Clock.now < limit {
+      try? await Task.sleep(nanoseconds: 2_000_000)
     }
   }
 }

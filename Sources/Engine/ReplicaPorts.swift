@@ -1,4 +1,4 @@
-import CSocketDiagnosis
+import CListener
 import Foundation
 import Linux
 

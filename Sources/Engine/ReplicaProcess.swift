@@ -20,11 +20,14 @@ actor ReplicaProcess {
   /// A stop that was asked for, also when that was before the keeper could be told.
   private var stopDeadline: Instant?
   private var saidReady = false
+  private var saidStopping = false
+  private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
   private var isEnded = false
   /// How the program ended; nil while it runs, or when its keeper died before it could tell.
   private(set) var exitStatus: ExitStatus?
-  private(set) var wasKilled = false
+  /// Whether something of it may still run, though its keeper is gone.
+  private(set) var isInDoubt = false
   private(set) var lastProbe = ""
 
   init(name: String, app: App, port: Int?, listener: Descriptor?, context: EngineContext) {
@@ -45,7 +48,7 @@ actor ReplicaProcess {
   /// Starts the keeper, which starts the program, and follows what it says.
   func launch() async throws {
     do { try await startKeeper() } catch {
-      keeperEnded()
+      await keeperEnded()
       throw error
     }
   }
@@ -108,7 +111,7 @@ actor ReplicaProcess {
       if let link = try? await KeeperLink.connect(directory + "/control.sock") {
         Task {
           _ = await ended.value
-          keeperEnded()
+          await keeperEnded()
         }
         return link
       }
@@ -141,10 +144,12 @@ actor ReplicaProcess {
     case "notifyReady":
       saidReady = true
       wakeReadyWaiters()
+    case "notifyStopping":
+      saidStopping = true
+      wakeLeavingWaiters()
     case "notifyStatus": statusText = message.status ?? ""
     case "killing":
-      wasKilled = true
-      await report(.warning, "Killing", "the grace is over: KILL for what is left")
+      await report(.warning, "Killing", "KILL for what is left")
     case "hookFailed":
       await report(.warning, "FailedPreStopHook", "the hook \(message.command ?? "") could not be run: \(message.reason ?? "")")
     case "hookOverran":
@@ -168,32 +173,52 @@ actor ReplicaProcess {
 
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
 
-  private func keeperEnded() {
-    isEnded = true
+  private func keeperEnded() async {
     link?.close()
-    readExitRecord()
+    if !readExitRecord() { await sweep() }
+    isEnded = true
     wakeReadyWaiters()
+    wakeLeavingWaiters()
     for waiter in endWaiters { waiter.resume() }
     endWaiters = []
   }
 
-  private func readExitRecord() {
+  /// - Returns: false when there is none: the keeper was killed.
+  private func readExitRecord() -> Bool {
     guard let data = FileManager.default.contents(atPath: directory + "/exit.json"),
       let record = try? JSONDecoder().decode(KeeperMessage.self, from: data)
-    else { return sweep() }
+    else { return false }
     exitStatus = record.exitStatus ?? exitStatus
+    return true
   }
 
-  /// The keeper was killed: what it kept leads a session of its own, by which it is found.
-  private func sweep() {
-    guard main > 0, let record = ProcessRecord(pid: main), record.session == main, !record.isZombie else { return }
-    try? DirectSignal.send(.kill, to: -main)
+  /// The keeper was killed: what it kept is stopped by us. Doubt whether that was all blocks the replacement, loudly.
+  private func sweep() async {
+    let survivors = Survivors(main: main, lock: directory + "/lock")
+    let count = survivors.find().count
+    if main > 0 || count > 0 {
+      let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"
+      await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)")
+    }
+    await survivors.stop(by: plan.firstSignal, grace: plan.grace)
+    guard survivors.lockIsHeld else { return }
+    isInDoubt = true
+    await report(
+      .warning, "Doubt",
+      "something of \(name) still runs and cannot be seen; no other replica takes its place. fuser \(directory)/lock names it")
+    while survivors.lockIsHeld, stopDeadline.map({ Clock.now < $0 }) ?? true { try? await Task.sleep(nanoseconds: 1_000_000_000) }
+    isInDoubt = survivors.lockIsHeld
   }
 
   /// Waits until nothing of the replica is left.
   func untilEnded() async {
     if isEnded { return }
     await withCheckedContinuation { endWaiters.append($0) }
+  }
+
+  private func wakeLeavingWaiters() {
+    for waiter in leavingWaiters { waiter.resume() }
+    leavingWaiters = []
   }
 
   private func wakeReadyWaiters() {
@@ -221,6 +246,16 @@ actor ReplicaProcess {
   }
 
   // MARK: - Stop
+
+  /// Whether a stop was asked for.
+  var wasAskedToStop: Bool { stopDeadline != nil }
+
+  /// Waits until the program says that it stops by itself (STOPPING=1).
+  /// - Returns: false when it was asked to, or has ended without a word.
+  func untilLeaving() async -> Bool {
+    while !saidStopping, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
+    return saidStopping && !isEnded && !wasAskedToStop
+  }
 
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline.
   func stop(deadline: Instant) {

@@ -51,7 +51,7 @@ extension Keeper {
   }
 
   @inline(never)
-  private var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main) }
+  private var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, watcher: interruptWatcher) }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {
     do throws(SystemError) {
@@ -61,7 +61,7 @@ extension Keeper {
       } else {
         try ProcessHandle.send(signal, to: identity)
       }
-      emit(.signalled(identity.pid, signal))
+      if isTelling { emit(.signalled(identity.pid, signal)) }
     } catch {
       if error.code != ESRCH { emit(.notSignalled(identity.pid, signal, error)) }
     }
@@ -69,7 +69,7 @@ extension Keeper {
 
   /// Passes on a signal that came, or that a client asks for.
   func forward(_ signal: Signal, value: Int?, scope: StopPlan.Scope) {
-    emit(.forwarded(signal))
+    if isTelling { emit(.forwarded(signal)) }
     switch scope {
     case .main: if mainStatus == nil { try? DirectSignal.send(signal, to: main, value: value) }
     // Once the main process is reaped its group's number may be another's.
@@ -120,15 +120,36 @@ extension Keeper {
     groupIsEmpty = watchedMember == nil
   }
 
-  /// Tells who follows, and who asked to be told on stderr.
+  /// Whether anybody wants to know what happens.
+  var isTelling: Bool { replica != nil || options.isVerbose || eventsFile != nil }
+
+  /// Tells who follows, and who asked to be told on stderr or in a file.
   @inline(never)
   func emit(_ event: KeeperEvent) {
-    guard replica != nil || options.isVerbose else { return }
+    guard isTelling else { return }
     let line = events.makeLine(event)
-    if options.isVerbose { line.withView { Diagnostics.say($0.prefix($0.count - 1)) } }
+    if options.isVerbose {
+      var text: [UInt8] = []
+      line.withView { Narration.append($0, at: Clock.now, to: &text) }
+      text.withView { Diagnostics.say($0) }
+    }
+    try? eventsFile?.write(line)
     if let replica {
       events.keep(line)
       replica.broadcast(line)
     }
+  }
+
+  /// Once a second, for who wants to know: what the stop under way still waits for.
+  func tellWaiting(at now: Instant) {
+    guard options.isVerbose || eventsFile != nil, let deadline = machine.deadline else { return }
+    if now >= nextTelling {
+      var members: [UInt8] = []
+      observer.describe(to: &members)
+      emit(.waiting(for: members, until: deadline))
+    } else if nextTelling != .never {
+      return
+    }
+    nextTelling = now + .seconds(1)
   }
 }

@@ -7,15 +7,21 @@ import StopPlan
 /// One wait loop; it wakes only for a signal, a client, output, or the machine's own deadline.
 public final class Keeper {
   let replica: Replica?
+  /// Where events go as JSON lines, if anywhere.
+  let eventsFile: Descriptor?
   var events = EventRing()
   var main: Int32 = 0
   var mainStatus: ExitStatus?
   var hook: Int32 = 0
   var jobControl: JobControl?
+  /// The process that tells us of Ctrl-C in the main process's group.
+  var interruptWatcher: Int32 = 0
   /// A member of the main process's group whose end is watched for the machine.
   var watchedMember: ProcessHandle?
   var deadline = Instant.never
   var timeLimit = Instant.never
+  /// When it is said next what the stop under way waits for.
+  var nextTelling = Instant.never
   var timedOut = false
   var killed = false
   var swept: Int64 = 0
@@ -35,12 +41,16 @@ public final class Keeper {
   let options: KeeperOptions
   var machine: StopMachine
 
-  private init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings, replica: Replica?) {
+  private init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings, replica: Replica?, eventsFile: Descriptor?)
+  {
     self.options = options
+    self.eventsFile = eventsFile
     self.signals = signals
     self.replica = replica
     spawner = Spawner(signals, environment: environment, grace: plan.grace, directory: options.directory)
-    machine = StopMachine(StopMachine.Settings(plan: plan, stopOn: options.stopOn, isEverythingOurs: lc_pid() == 1))
+    machine = StopMachine(
+      StopMachine.Settings(
+        plan: plan, stopOn: options.stopOn, rewrite: options.rewrite, forwardScope: options.scope, isEverythingOurs: lc_pid() == 1))
   }
 
   /// Runs a command as the arguments say, to its end.
@@ -67,6 +77,11 @@ public final class Keeper {
       try? Descriptor.output.write(options.printed)
       return 0
     }
+    if options.isDryRun {
+      DryRun.print(plan, options, environment: environment)
+      return 0
+    }
+    if let signal = options.parentDeath { _ = lc_want_parent_death(signal.number) }
     if lc_pid() != 1 {
       do throws(SystemError) { try Reaper.becomeSubreaper() } catch { return failed("orphans cannot be adopted", error) }
     }
@@ -74,7 +89,10 @@ public final class Keeper {
     if let directory = options.directory {
       do throws(SystemError) { replica = try Replica.open(directory) } catch { return failed("the run directory cannot be used", error) }
     }
-    let keeper = Keeper(options: options, plan: plan, signals: signals, environment: environment, replica: replica)
+    let eventsFile: Descriptor?
+    do throws(SystemError) { eventsFile = try options.openEvents() } catch { return failed("events cannot be written", error) }
+    let keeper = Keeper(
+      options: options, plan: plan, signals: signals, environment: environment, replica: replica, eventsFile: eventsFile)
     return keeper.startMain() ?? keeper.loop()
   }
 
@@ -112,6 +130,7 @@ public final class Keeper {
       return notStarted(error)
     }
     jobControl?.mainGroup = main
+    if jobControl != nil { interruptWatcher = Int32(truncatingIfNeeded: lc_watch_interrupts(main)) }
     if let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
     return nil
@@ -119,6 +138,7 @@ public final class Keeper {
 
   /// Own session only where no terminal is lost by it (DESIGN, "sessions").
   private var group: Int32 {
+    if let ownSession = options.ownSession { return ownSession ? lc_group_session : lc_group_own }
     if replica != nil { return lc_group_session }
     if lc_pid() != 1, lc_session() != lc_pid() { return lc_group_own }
     let terminal = lc_open("/dev/tty", O_RDWR | O_NOCTTY, 0)
@@ -154,7 +174,7 @@ public final class Keeper {
     while !isOver {
       var polled = PollSet()
       watch(&polled)
-      polled.wait(until: min(deadline, timeLimit))
+      polled.wait(until: min(deadline, timeLimit, nextTelling))
       takeSignals()
       passTime()
       dispatch(&polled)
@@ -194,13 +214,15 @@ public final class Keeper {
     let now = Clock.now
     if now >= timeLimit {
       timeLimit = .never
-      timedOut = true
+      // A command that has ended in time keeps its own status, however long what it left takes.
+      timedOut = mainStatus == nil
       feed(.stop(StopRequest(id: Self.timeLimitId)))
     }
     if now >= deadline {
       deadline = .never
       feed(.clock)
     }
+    tellWaiting(at: now)
   }
 
   private func takeSignals() {
@@ -209,6 +231,8 @@ public final class Keeper {
         reap()
       } else if arrival.signal == .cont, mainStatus == nil, let jobControl {
         jobControl.continued()
+      } else if arrival.signal == .int, arrival.sender == interruptWatcher, interruptWatcher > 0 {
+        feed(.interrupted)
       } else {
         feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
       }
@@ -247,7 +271,7 @@ public final class Keeper {
     record()
     jobControl?.end()
     if timedOut { return killed ? 137 : 124 }
-    return mainStatus?.shellCode ?? 137
+    return options.exitCodes.apply(to: mainStatus?.shellCode ?? 137)
   }
 
   private func record() {

@@ -42,7 +42,20 @@ struct KeeperEvent {
   static func failed(_ command: ByteView, _ error: SystemError) -> KeeperEvent { KeeperEvent("failed", command: command, error) }
   static func exited(_ pid: Int32, _ status: ExitStatus) -> KeeperEvent { KeeperEvent("exited", pid: pid, status) }
   static func forwarded(_ signal: Signal) -> KeeperEvent { KeeperEvent("forwarded", sent: signal) }
-  static func signalled(_ pid: Int32, _ signal: Signal) -> KeeperEvent { KeeperEvent("signalled", pid: pid, sent: signal) }
+  static func signalled(_ pid: Int32, _ signal: Signal) -> KeeperEvent {
+    var event = KeeperEvent("signalled", pid: pid, sent: signal)
+    var name: [UInt8] = []
+    ProcessTree.appendName(of: pid, to: &name)
+    name.withView { event.json.field("name", text: $0) }
+    return event
+  }
+  /// What a stop waits for: who, and until when at most.
+  static func waiting(for members: [UInt8], until deadline: Instant) -> KeeperEvent {
+    var event = KeeperEvent("waiting")
+    members.withView { event.json.field("for", text: $0) }
+    event.json.field("deadline", deadline.nanoseconds)
+    return event
+  }
   static func notSignalled(_ pid: Int32, _ signal: Signal, _ error: SystemError) -> KeeperEvent {
     var event = KeeperEvent("notSignalled", pid: pid, sent: signal)
     event.json.field("reason", error)

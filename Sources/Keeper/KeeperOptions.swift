@@ -1,8 +1,11 @@
+import CLinux
 import Linux
 import StopPlan
 
 /// What a keeper is told at its start. Its texts are those of its own arguments and environment, which outlive it.
-struct KeeperOptions {
+///
+/// A class: there is one, and a copy of all of it costs the Embedded binary more than a reference.
+final class KeeperOptions {
   /// What is to be printed instead of running anything: help, or the version.
   var printed: ByteView = ""
   /// The plan's text, empty for the standard plan.
@@ -14,11 +17,29 @@ struct KeeperOptions {
   var stopOn: SignalSet = [.term, .int]
   /// After that long the stop begins by itself.
   var timeLimit: TimeSpan?
+  /// Who gets forwarded signals, and the standard plan's first one.
+  var scope = StopPlan.Scope.main
+  var rewrite = Rewrite()
+  /// A command that runs before the plan's first step, and a pause after it.
+  var preStop: [[UInt8]] = []
+  var pause: TimeSpan?
+  /// What an exit code becomes.
+  var exitCodes = ExitCodes()
+  /// The signal that we want when our parent dies.
+  var parentDeath: Signal?
+  /// Whether the command leads a session of its own; by the surroundings when nothing was said.
+  var ownSession: Bool?
   var isVerbose = false
+  /// A descriptor or a path where events go as JSON lines.
+  var eventsTarget: ByteView = ""
+  /// Whether the plan and what is odd about the surroundings is printed, and nothing run.
+  var isDryRun = false
   /// The run directory of a replica that is kept for an engine.
   var directory: ByteView?
   /// The program and its arguments.
   var command: CStrings
+
+  init(command: CStrings) { self.command = command }
 
   /// The grace of those who set none: under docker's ten seconds.
   static var standardGrace: TimeSpan { .seconds(8) }
@@ -31,9 +52,24 @@ struct KeeperOptions {
     var plan =
       planText.isEmpty
       ? StopPlan.standard(grace: grace ?? Self.standardGrace) : try StopPlan(text: planText, grace: grace, fallback: Self.standardGrace)
+    if planText.isEmpty { plan.steps[0] = .send(.term, scope) }
+    if let pause { plan.steps.insert(.pause(pause), at: 0) }
+    if !preStop.isEmpty { plan.steps.insert(.hook(preStop), at: 0) }
     if let floor { plan.floor = floor }
     if let reserve { plan.reserve = reserve }
     if let until { plan.until = until }
     return plan
+  }
+
+  /// Opens what `--events` names: a descriptor that we inherited, or a file that is appended to.
+  func openEvents() throws(SystemError) -> Descriptor? {
+    if eventsTarget.isEmpty { return nil }
+    if let number = eventsTarget.number(limit: Int64(Int32.max)) {
+      let file = Descriptor(number: Int32(truncatingIfNeeded: number))
+      let result = lc_set_cloexec(file.number, 1)
+      if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: -result)) }
+      return file
+    }
+    return try Path(eventsTarget).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
   }
 }

@@ -10,7 +10,7 @@ struct OptionParser {
     var position = -1
   }
 
-  private(set) var options: KeeperOptions
+  let options: KeeperOptions
   /// The option or variable that is being read, and its value, for the message about a mistake.
   private(set) var name: ByteView = ""
   private(set) var value: ByteView = ""
@@ -26,11 +26,12 @@ struct OptionParser {
       value = ByteView(argument)
       guard value[0] == UInt8(ascii: "-"), value.count > 1 else { return }
       options.command += 1
-      switch value.position(among: "--help -h --version -V --verbose -v --") {
+      switch value.position(among: "--help -h --version -V -- -v -r") {
       case 0, 1: return options.printed = HelpText.help
       case 2, 3: return options.printed = HelpText.version
-      case 4, 5: options.isVerbose = true
-      case 6: break arguments
+      case 4: break arguments
+      case 5: options.isVerbose = true
+      case 6: try readValue(of: .rewrite, written: value)
       default: try readOption()
       }
     }
@@ -46,25 +47,40 @@ struct OptionParser {
     }
   }
 
-  /// An option with a value.
+  /// An option; from `setsid` on they need no value and can be written with `no-` before them.
   private enum Option: Int {
-    case stop, grace, floor, reserve, until, stopOn, timeout, keep
-    static var names: ByteView { "stop grace floor reserve until stop-on timeout keep" }
+    case stop, grace, floor, reserve, until, stopOn, timeout, keep, scope, preStop, pause, rewrite, exit, parentDeath, events
+    case setsid, verbose, dryRun
+    static var names: ByteView {
+      "stop grace floor reserve until stop-on timeout keep scope pre-stop pause rewrite exit parent-death events setsid verbose dry-run"
+    }
   }
 
   private mutating func readOption() throws(Mistake) {
     var rest = value
     let written = rest.take(before: UInt8(ascii: "="))
-    guard written.hasPrefix("--"), let option = Self.option(named: written.dropping(2), isVariable: false) else {
+    var bare = written
+    let isLong = bare.take("--")
+    let isNegated = bare.take("no-")
+    guard isLong, let option = Self.option(named: bare, isVariable: false), !isNegated || option.rawValue >= Option.setsid.rawValue else {
       throw Mistake(expectation: "unknown option; see lastcall-init --help")
     }
-    if written.count == value.count {
-      (name, value) = (written, "")
-      guard let following = options.command[0] else { throw Mistake(expectation: "expected a value") }
-      rest = ByteView(following)
-      options.command += 1
+    if option.rawValue >= Option.setsid.rawValue {
+      value = isNegated ? "0" : "1"
+      return try set(option)
     }
+    if written.count == value.count { return try readValue(of: option, written: written) }
     (name, value) = (written, rest)
+    try set(option)
+    name = ""
+  }
+
+  /// Takes the next argument as an option's value.
+  private mutating func readValue(of option: Option, written: ByteView) throws(Mistake) {
+    (name, value) = (written, "")
+    guard let following = options.command[0] else { throw Mistake(expectation: "expected a value") }
+    options.command += 1
+    value = ByteView(following)
     try set(option)
     name = ""
   }
@@ -77,7 +93,6 @@ struct OptionParser {
       name = value.take(before: UInt8(ascii: "="))
       var bare = name
       guard bare.take("LASTCALL_"), !value.isEmpty else { continue }
-      if bare == "VERBOSE" { options.isVerbose = value[0] != UInt8(ascii: "0") }
       if let option = Self.option(named: bare, isVariable: true) { try set(option) }
     }
     name = ""
@@ -120,15 +135,50 @@ struct OptionParser {
       options.until = until == 0 ? .main : .tree
     case .stopOn:
       options.stopOn = []
-      var rest = value
-      repeat {
-        guard let signal = Signal(text: rest.take(before: UInt8(ascii: ","))), signal.canBeCaught, signal != .chld else {
-          throw Mistake(expectation: "expected signals that can be caught, as in TERM,INT")
-        }
-        options.stopOn.insert(signal)
-      } while !rest.isEmpty
+      try forEachPart { (part) throws(Mistake) in options.stopOn.insert(try Self.catchable(part)) }
+    case .scope:
+      guard let scope = StopPlan.Scope(text: value), scope != .rest else { throw Mistake(expectation: "expected main, group or tree") }
+      options.scope = scope
+    case .preStop:
+      do throws(Words.Problem) { options.preStop = try Words.split(value) } catch { throw Mistake(expectation: "a quote is not closed") }
+      if options.preStop.isEmpty { throw Mistake(expectation: "expected a command") }
+    case .pause: options.pause = try span()
+    case .rewrite: try forEachPart { (part) throws(Mistake) in try Self.rewrite(part, &options.rewrite) }
+    case .exit: if !options.exitCodes.add(value) { throw Mistake(expectation: "expected exit codes, as 143=0 or 1-5=0") }
+    case .parentDeath: options.parentDeath = try Self.catchable(value)
+    case .events: options.eventsTarget = value
+    case .setsid: options.ownSession = isOn
+    case .verbose: options.isVerbose = isOn
+    case .dryRun: options.isDryRun = isOn
     case .keep: options.directory = value
     }
+  }
+
+  private var isOn: Bool { value[0] != UInt8(ascii: "0") }
+
+  /// Gives `body` what commas separate.
+  @inline(never)
+  private func forEachPart(_ body: (ByteView) throws(Mistake) -> Void) throws(Mistake) {
+    var rest = value
+    repeat { try body(rest.take(before: UInt8(ascii: ","))) } while !rest.isEmpty
+  }
+
+  @inline(never)
+  private static func catchable(_ text: ByteView) throws(Mistake) -> Signal {
+    guard let signal = Signal(text: text), signal.canBeCaught, signal != .chld else {
+      throw Mistake(expectation: "expected signals that can be caught, as in TERM,INT")
+    }
+    return signal
+  }
+
+  private static func rewrite(_ text: ByteView, _ rewrite: inout Rewrite) throws(Mistake) {
+    var rest = text
+    let signal = try catchable(rest.take(before: UInt8(ascii: ":")))
+    let replacement = Signal(text: rest)
+    guard replacement != nil || rest == "0" || rest == "ignore" else {
+      throw Mistake(expectation: "expected SIGNAL:SIGNAL, as TERM:INT, or SIGNAL:0 to drop it")
+    }
+    rewrite.set(signal, to: replacement)
   }
 
   @inline(never)

@@ -7,13 +7,33 @@ struct TreeObserver {
   let keeper: Int32
   /// The main process.
   let main: Int32
+  /// A child of ours that is no part of the tree, 0 when there is none.
+  let watcher: Int32
 
   /// The living processes of the tree.
   @inline(never)
   func members() -> [Observation.Member] {
     var members: [Observation.Member] = []
-    for record in ProcessTree.descendants(of: keeper) where !record.isZombie { members.append(member(record)) }
+    for record in ProcessTree.descendants(of: keeper) where !record.isZombie && record.identity.pid != watcher {
+      members.append(member(record))
+    }
     return members
+  }
+
+  /// Who is still there, for a person: pids and names; who is a zombie because its own parent lives and does not reap it.
+  func describe(to text: inout [UInt8]) {
+    for record in ProcessTree.descendants(of: keeper) where record.identity.pid != watcher {
+      if record.isZombie, record.parent == keeper { continue }
+      if !text.isEmpty { text.append(text: ", ") }
+      text.append(number: Int64(record.identity.pid))
+      text.append(text: " ")
+      ProcessTree.appendName(of: record.identity.pid, to: &text)
+      if record.isZombie {
+        text.append(text: " (a zombie: its parent ")
+        text.append(number: Int64(record.parent))
+        text.append(text: " lives and does not reap it)")
+      }
+    }
   }
 
   private func member(_ record: ProcessRecord) -> Observation.Member {

@@ -128,6 +128,12 @@ public enum ProcessTree {
     read(lc_open_process_file(pid, 0, name.cString), limit: limit)
   }
 
+  /// Appends the name of a process's program, at most 15 bytes of it (/proc/PID/comm).
+  @inline(never)
+  public static func appendName(of pid: Int32, to text: inout [UInt8]) {
+    read(pid, "comm", limit: 64).withView { text.append(text: $0.prefix($0.offset(of: UInt8(ascii: "\n")))) }
+  }
+
   /// What a descriptor still has, at most `limit` bytes of it; closes it.
   @inline(never)
   private static func read(_ descriptor: Int, limit: Int) -> [UInt8] {

@@ -37,6 +37,8 @@ public struct Rollout: Sendable {
     case complete(revision: Int)
     /// The new revision was given up: that replica was not ready in time, or ended.
     case undone(revision: Int, replica: ReplicaNumber, Failure)
+    /// The revision is not up by its deadline for want of that replica, and there is none to go back to; it goes on being tried.
+    case overdue(revision: Int, replica: ReplicaNumber?)
     /// A replica ended by itself; the next start waits until then.
     case backingOff(ReplicaNumber, until: Instant)
     /// Nothing runs any more, as desired.
@@ -61,12 +63,17 @@ public struct Rollout: Sendable {
   private var previousRevision: Int?
   private var lastNumber = 0
   private var isSettled = true
-  private var failures = 0
+  private var backoff: Backoff
   private var nextStart: Instant?
+  /// When a revision that has none to go back to is overdue; nil when that was said.
+  private var overdueAt: Instant?
   private var actions: [Action] = []
 
   /// An app without replicas.
-  public init(_ bounds: RolloutBounds) { self.bounds = bounds }
+  public init(_ bounds: RolloutBounds) {
+    self.bounds = bounds
+    backoff = Backoff(bounds.backoff)
+  }
 
   /// The replicas that have been ready for the settle time.
   public func available(at now: Instant) -> Int { replicas.filter { isAvailable($0, at: now) }.count }
@@ -77,7 +84,7 @@ public struct Rollout: Sendable {
   /// Takes in what happened and returns what to do about it.
   public mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     switch event {
-    case .desired(let desired): wish(for: desired)
+    case .desired(let desired): wish(for: desired, at: now)
     case .ready(let number): change(number) { if $0.phase == .starting { $0.phase = .ready(since: now) } }
     case .ended(let number, let endedWell): ended(number, endedWell: endedWell, at: now)
     case .clock: break
@@ -99,14 +106,16 @@ public struct Rollout: Sendable {
     if case .ready(let since) = replica.phase { now >= since + bounds.settle } else { false }
   }
 
-  private mutating func wish(for wished: Desired) {
+  private mutating func wish(for wished: Desired, at now: Instant) {
     if wished.revision != desired.revision, wished.replicas > 0 {
       // Only what has served is worth going back to.
       if isSettled, desired.replicas > 0 { previousRevision = desired.revision }
       actions.append(.note(.began(revision: wished.revision)))
-      failures = 0
+      backoff.reset()
       nextStart = nil
+      overdueAt = now + bounds.deadline
     }
+    if wished.replicas == 0 { overdueAt = nil }
     if wished != desired { isSettled = false }
     desired = wished
   }
@@ -117,7 +126,7 @@ public struct Rollout: Sendable {
     guard let index = replicas.firstIndex(where: { $0.number == number }) else { return }
     let replica = replicas.remove(at: index)
     guard replica.isRunning else { return }
-    if case .ready(let since) = replica.phase, now - since >= bounds.backoff.upperBound { failures = 0 }
+    if case .ready(let since) = replica.phase, now - since >= bounds.backoff.upperBound { backoff.reset() }
     let wasAvailable = isAvailable(replica, at: now)
     if !isSettled, replica.revision == desired.revision, !wasAvailable, undo(replica, .ended) { return }
     isSettled = false
@@ -125,17 +134,20 @@ public struct Rollout: Sendable {
       desired.replicas = max(0, desired.replicas - 1)
       return
     }
-    failures += 1
-    var pause = bounds.backoff.lowerBound
-    for _ in 1..<max(2, min(failures, 32)) { pause = min(pause + pause, bounds.backoff.upperBound) }
-    if failures == 1 { pause = bounds.backoff.lowerBound }
-    let until = now + pause
+    let until = now + backoff.next()
     nextStart = until
     actions.append(.note(.backingOff(number, until: until)))
   }
 
   private mutating func giveUpIfLate(at now: Instant) {
-    guard !isSettled, previousRevision != nil else { return }
+    guard !isSettled else { return }
+    if previousRevision == nil {
+      guard let overdueAt, now >= overdueAt else { return }
+      self.overdueAt = nil
+      let missing = replicas.first { $0.phase == .starting }
+      actions.append(.note(.overdue(revision: desired.revision, replica: missing?.number)))
+      return
+    }
     for replica in replicas where replica.revision == desired.revision && replica.phase == .starting {
       if now >= replica.startedAt + bounds.deadline, undo(replica, .late) { return }
     }
@@ -148,6 +160,7 @@ public struct Rollout: Sendable {
     actions.append(.note(.undone(revision: desired.revision, replica: replica.number, failure)))
     desired.revision = previous
     previousRevision = nil
+    overdueAt = nil
     return true
   }
 
@@ -198,6 +211,9 @@ public struct Rollout: Sendable {
       replicas.count == desired.replicas && replicas.allSatisfy { $0.revision == desired.revision && isAvailable($0, at: now) }
     guard isAsDesired else { return }
     isSettled = true
+    // It has served: what fails from now on is restarted, not undone.
+    previousRevision = nil
+    overdueAt = nil
     actions.append(.note(desired.replicas == 0 ? .stopped : .complete(revision: desired.revision)))
   }
 
@@ -215,6 +231,7 @@ public struct Rollout: Sendable {
       }
     }
     if let nextStart { consider(nextStart) }
+    if let overdueAt, previousRevision == nil, !isSettled { consider(overdueAt) }
     return next
   }
 }

@@ -67,7 +67,7 @@ extension StopMachine {
       act(.note(.step(index)))
       stop.stage = .waiting(wanted: now + span, next: index + 1)
       return
-    case .send(.kill, .tree), .send(.kill, .rest):
+    case .send(.kill, let scope) where scope == .tree || scope == .rest || index == stop.killIndex:
       act(.note(.killing))
       stop.stage = .killing(until: now + Self.killBound)
       return killAgain()
@@ -90,7 +90,11 @@ extension StopMachine {
 
   /// KILL for what has appeared since the last time.
   @inline(never)
-  mutating func killAgain() { act(isEverythingOurs ? .killEverything : .observe(wholeTree: true)) }
+  mutating func killAgain() {
+    let scope = stop.sent(stop.index)?.scope
+    let isForAll = scope == .tree || scope == .rest
+    act(isForAll && isEverythingOurs ? .killEverything : .observe(wholeTree: scope != .main))
+  }
 
   @inline(never)
   private var isScopeEmpty: Bool {

@@ -11,6 +11,8 @@ public struct StopMachine: ~Copyable, Sendable {
     case escalate(id: UInt64)
     /// A signal came to the keeper. `value` is what sigqueue(3) attached; `fromTerminal` that the terminal sent it, not a process.
     case signal(Signal, value: Int?, fromTerminal: Bool)
+    /// The terminal gave its foreground, which is the main process's group and not ours, a Ctrl-C.
+    case interrupted
     /// Children were reaped: `main` is the main process's status if it was among them, `treeEmpty` that no child is left (ECHILD).
     case reaped(main: ExitStatus?, treeEmpty: Bool)
     /// The answer to `.observe`.
@@ -101,6 +103,8 @@ public struct StopMachine: ~Copyable, Sendable {
 
   /// How long killed processes are waited for; one that cannot die (state D) is then reported instead.
   public static let killBound = TimeSpan.seconds(5)
+  /// How soon after another a Ctrl-C that the program got by itself begins the stop.
+  public static let interruptSpan = TimeSpan.seconds(2)
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
   static let observationRounds = 16
 
@@ -114,6 +118,7 @@ public struct StopMachine: ~Copyable, Sendable {
   var actions: [Action] = []
   // Last, here and in what holds this: an offset below 128 takes one byte in every instruction that has it.
   var stop: StopProgress
+  private var lastInterrupt = Instant(nanoseconds: -.max / 2)
   private var escalations = SeenIDs()
 
   /// A machine for a tree whose main process has just been started.
@@ -149,6 +154,7 @@ public struct StopMachine: ~Copyable, Sendable {
     case .stop(let request): requested(request, at: now)
     case .escalate(let id): if escalations.insert(id) { escalate(at: now) }
     case .signal(let signal, let value, let fromTerminal): received(signal, value: value, fromTerminal: fromTerminal, at: now)
+    case .interrupted: interrupted(at: now)
     case .reaped(let main, let empty): reaped(main: main, treeEmpty: empty, at: now)
     case .observed(let observation): observed(observation, at: now)
     case .groupEmpty: stop.groupEmpty = true
@@ -171,6 +177,14 @@ public struct StopMachine: ~Copyable, Sendable {
       if fromTerminal { return escalate(at: now) }
     }
     if mainStatus == nil { act(.forward(passed, value: value, stop.isUnderWay ? .main : forwardScope)) }
+  }
+
+  /// The program has had the signal and may go on by right, as a shell does; who presses twice means the whole. Then each skips a signal.
+  private mutating func interrupted(at now: Instant) {
+    guard stopOn.contains(.int) else { return }
+    if stop.isUnderWay { return escalate(at: now) }
+    if now - lastInterrupt <= Self.interruptSpan { return begin(.signal(.int), deadline: now + stop.plan.grace) }
+    lastInterrupt = now
   }
 
   private mutating func requested(_ request: StopRequest, at now: Instant) {

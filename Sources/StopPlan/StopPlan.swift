@@ -73,6 +73,12 @@ public struct StopPlan: Equatable, Sendable {
     return plan
   }
 
+  /// The signal that the plan sends first; TERM when it sends none but KILL.
+  public var firstSignal: Signal {
+    for step in steps { if case .send(let signal, _) = step, signal != .kill { return signal } }
+    return .term
+  }
+
   /// The sum of the plan's waits and pauses: the time its text alone asks for.
   public var writtenLength: TimeSpan {
     var sum = TimeSpan.zero

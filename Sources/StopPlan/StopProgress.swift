@@ -47,10 +47,13 @@ struct StopProgress: ~Copyable, Sendable {
     if case .idle = stage { false } else { true }
   }
 
-  /// The index of the KILL at the end: the plan's own, or one that is added behind a wait for the whole tree.
+  /// The index of the KILL at the end: the plan's own, or one that is added behind a wait for the whole tree. Where only the main
+  /// process has to go, its own may spare the rest.
   @inline(never)
   var killIndex: Int {
-    if case .send(.kill, let scope)? = plan.steps.last, scope == .tree || scope == .rest { return plan.steps.count - 1 }
+    if case .send(.kill, let scope)? = plan.steps.last, plan.until == .main || scope == .tree || scope == .rest {
+      return plan.steps.count - 1
+    }
     return plan.steps.count + 1
   }
 

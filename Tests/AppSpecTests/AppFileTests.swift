@@ -132,7 +132,7 @@ import Testing
     try Data([0x61, 0x3a, 0x0a, 0x20, 0xff]).write(to: URL(fileURLWithPath: binary))
     let large = try scratch.write("large.yaml", String(repeating: "# a comment\n", count: 100_000))
     let cases = [
-      ("no-such-lastcall.yaml", "no-such-lastcall.yaml: no no-such-lastcall.yaml here; write one or name it with -f"),
+      ("no-such-lastcall.yaml", "no-such-lastcall.yaml: no such file in this directory; write one or name it with -f"),
       ("\(scratch.path)/none.yaml", "\(scratch.path)/none.yaml: no such file; write one or name it with -f"),
       (scratch.path, "\(scratch.path): this is a directory; name the file in it, as in \(scratch.path)/lastcall.yaml"),
       (binary, "\(binary):2:2: the file is not UTF-8 text; save it as UTF-8"),

@@ -1,22 +1,8 @@
+import Seeded
 import StopPlan
 import Testing
 
 @testable import AppSpec
-
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
-struct SeededGenerator: RandomNumberGenerator {
-  var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
-}
 
 /// Whatever is done to a good file, it gives a file or mistakes with places, and never a crash.
 @Suite struct MutationTests {
@@ -53,7 +39,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
   @Test(arguments: 0..<20 as Range<UInt64>)
   func mutationsGiveAFileOrMistakes(_ seed: UInt64) {
-    var random = SeededGenerator(seed: seed)
+    var random = SeededRandom(seed: seed)
     var files = 0
     for round in 0..<60 {
       var scalars = Array(Self.good.unicodeScalars)
@@ -79,7 +65,7 @@ struct SeededGenerator: RandomNumberGenerator {
     #expect(files > 0 && files < 60, "seed \(seed): \(files) files")
   }
 
-  private func mutate(_ scalars: inout [Unicode.Scalar], using random: inout SeededGenerator) {
+  private func mutate(_ scalars: inout [Unicode.Scalar], using random: inout SeededRandom) {
     let start = Int.random(in: 0...scalars.count, using: &random)
     let end = min(scalars.count, start + Int.random(in: 0..<12, using: &random))
     switch Int.random(in: 0..<5, using: &random) {

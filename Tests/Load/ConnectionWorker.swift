@@ -1,4 +1,5 @@
 import Glibc
+import Seeded
 
 /// Keeps one connection busy: sends, reads, tells the ``Exchange`` what the socket says, counts its verdicts.
 final class ConnectionWorker {

@@ -1,3 +1,5 @@
+import Seeded
+
 /// Writes HTTP/1.1 requests (RFC 9112).
 public enum RequestBytes {
   /// A GET of `path`, without a `Connection` field: whether the connection lives on is left to the server.

@@ -1,25 +1,11 @@
 import Rollout
+import Seeded
 import StopPlan
 import Testing
 
-/// SplitMix64; the same seed gives the same run.
-private struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
-  init(seed: UInt64) { state = seed }
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-  mutating func int(_ range: ClosedRange<Int>) -> Int { range.lowerBound + Int(next() % UInt64(range.count)) }
-  mutating func chance(_ percent: Int) -> Bool { int(1...100) <= percent }
-}
-
 /// Replicas that start slowly, never, or crash; requests that come at any time.
 private struct World {
-  var generator: SeededGenerator
+  var generator: SeededRandom
   var rollout: Rollout
   let bounds: RolloutBounds
   var now = Instant(nanoseconds: 0)
@@ -35,7 +21,7 @@ private struct World {
   var crashedSince = 0
 
   init(seed: UInt64) {
-    generator = SeededGenerator(seed: seed)
+    generator = SeededRandom(seed: seed)
     let surge = generator.int(0...3)
     bounds = RolloutBounds(
       surge: surge, unavailable: generator.int(0...2), deadline: .seconds(20), settle: .milliseconds(Int64(generator.int(0...2_000))),
@@ -142,6 +128,35 @@ private struct World {
     _ = rollout.handle(.ended(ReplicaNumber(3), endedWell: true), at: now)
     #expect(rollout.replicas.map(\.number.value) == [1, 2])
     #expect(rollout.isComplete)
+  }
+
+  @Test func aFirstRevisionThatDoesNotGetReadyIsSaidOnce() {
+    var rollout = Rollout(RolloutBounds(surge: 1, unavailable: 0, deadline: .seconds(5), settle: .zero))
+    let start = Instant(nanoseconds: 0)
+    let began = rollout.handle(.desired(Desired(replicas: 2, revision: 1)), at: start)
+    #expect(began.last == .arm(start + .seconds(5)))
+    let late = rollout.handle(.clock, at: start + .seconds(5))
+    #expect(late.contains(.note(.overdue(revision: 1, replica: ReplicaNumber(1)))))
+    #expect(!rollout.handle(.clock, at: start + .seconds(6)).contains { if case .note = $0 { true } else { false } })
+    for number in 1...2 { _ = rollout.handle(.ready(ReplicaNumber(number)), at: start + .seconds(7)) }
+    #expect(rollout.isComplete)
+  }
+
+  @Test func aRevisionThatHasServedIsNotUndoneByALaterCrash() {
+    var rollout = Rollout(
+      RolloutBounds(surge: 1, unavailable: 0, deadline: .seconds(5), settle: .zero, backoff: .seconds(1) ... .seconds(8)))
+    let start = Instant(nanoseconds: 0)
+    _ = rollout.handle(.desired(Desired(replicas: 1, revision: 1)), at: start)
+    _ = rollout.handle(.ready(ReplicaNumber(1)), at: start)
+    _ = rollout.handle(.desired(Desired(replicas: 1, revision: 2)), at: start)
+    _ = rollout.handle(.ready(ReplicaNumber(2)), at: start)
+    _ = rollout.handle(.ended(ReplicaNumber(1), endedWell: true), at: start)
+    #expect(rollout.isComplete)
+    _ = rollout.handle(.ended(ReplicaNumber(2), endedWell: false), at: start + .seconds(100))
+    _ = rollout.handle(.clock, at: start + .seconds(101))
+    let late = rollout.handle(.clock, at: start + .seconds(200))
+    #expect(!late.contains(.stop(ReplicaNumber(3))))
+    #expect(rollout.desired.revision == 2)
   }
 
   @Test func withoutSurgeTheOldOneEndsFirst() {

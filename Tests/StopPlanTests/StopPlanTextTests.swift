@@ -1,3 +1,4 @@
+import Seeded
 import StopPlan
 import Testing
 
@@ -46,7 +47,7 @@ import Testing
 
   @Test func randomPlansRoundTrip() throws {
     for seed in UInt64(0)..<2_000 {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededRandom(seed: seed)
       let plan = RandomPlan.make(&generator)
       let again = try StopPlan(plan.description)
       #expect(again.steps == plan.steps, "seed \(seed): \(plan)")
@@ -56,7 +57,7 @@ import Testing
   @Test func randomBytesNeverCrashAndErrorsPointInside() {
     let alphabet = Array("TERMKILQU/@0123456789.?()'\"\\ hokpause-+ms".utf8)
     for seed in UInt64(0)..<20_000 {
-      var generator = SeededGenerator(seed: seed)
+      var generator = SeededRandom(seed: seed)
       let text = (0..<generator.int(0...24)).map { _ in alphabet[generator.int(0...alphabet.count - 1)] }
       do {
         let plan = try StopPlan(text: text[...], grace: nil)

@@ -16,6 +16,9 @@ import Testing
       let attributes = try FileManager.default.attributesOfItem(atPath: replica.directory + "/" + name)
       #expect(attributes[.posixPermissions] as? Int == 0o600, "\(name)")
     }
+    try await replica.line("ready")
+    try replica.run.send(.term)
+    #expect(try await replica.run.code() == 5)
   }
 
   @Test(arguments: InitBinary.all)

@@ -51,6 +51,8 @@ final class InitRun: @unchecked Sendable {
 
   deinit {
     if status == nil {
+      // A test that failed leaves nothing behind either.
+      for left in ProcessTree.descendants(of: pid) { _ = lc_kill(left.identity.pid, SIGKILL) }
       _ = lc_kill(pid, SIGKILL)
       var ignored: Int32 = 0
       waitpid(pid, &ignored, 0)

@@ -39,6 +39,54 @@ struct Workspace: Sendable {
   /// Starts lastcall here.
   func lastcall(_ arguments: String...) throws -> Running { try start(Product.path("lastcall"), arguments) }
 
+  /// A file with one app that sleeps, or runs a script.
+  static func sleeper(_ more: String = "", script: String = "sleep 1000") -> String {
+    "apps:\n  web:\n    command: [sh, -c, '\(script)']\n\(more)"
+  }
+
+  /// One replica, as `lastcall ps` shows it.
+  struct Row: Decodable {
+    var name: String
+    var state: String
+    var pid: Int32
+  }
+
+  /// What `lastcall ps` shows.
+  func rows() async throws -> [Row] {
+    let ps = try lastcall("ps", "-o", "json")
+    _ = await ps.ended()
+    return try JSONDecoder().decode([Row].self, from: Data(ps.output.utf8))
+  }
+
+  /// Starts lastcall on a terminal of its own, where each text is typed once what it waits for has appeared; an empty text closes the
+  /// terminal. Prints what the terminal showed, and at last `STATUS` and the wait status.
+  func typing(_ steps: [(wanted: String, typed: String)], lastcall arguments: String...) throws -> Running {
+    let script = """
+      import ast, os, pty, select, sys
+      pid, terminal = pty.fork()
+      if pid == 0: os.execv(sys.argv[2], sys.argv[2:])
+      shown = ""
+      def read():
+        global shown
+        try: data = os.read(terminal, 65536)
+        except OSError: data = b""
+        text = data.decode(errors="replace")
+        shown += text
+        print(text, end="", flush=True)
+        return bool(data)
+      for wanted, typed in ast.literal_eval(sys.argv[1]):
+        while wanted not in shown:
+          if not read(): break
+        shown = ""
+        if typed: os.write(terminal, typed.encode())
+        else: os.close(terminal); terminal = -1
+      while terminal >= 0 and read(): pass
+      print("STATUS", os.waitpid(pid, 0)[1], flush=True)
+      """
+    let list = steps.map { "(\"\($0.wanted)\", \"\($0.typed)\")," }.joined()
+    return try start("/usr/bin/python3", ["-c", script, "[\(list)]", Product.path("lastcall")] + arguments)
+  }
+
   /// Starts a program here.
   func start(_ program: String, _ arguments: [String]) throws -> Running {
     try Running(program, arguments, directory: directory, environment: environment)

@@ -1,4 +1,5 @@
 import Foundation
+import Linux
 import StopPlan
 import Testing
 
@@ -27,6 +28,12 @@ import Testing
     Case("--timeout", "0.2", "--", "sleep", "100", code: 124),
     Case("--like", "timeout", "--grace", "0.5", "--timeout", "0.2", "--", "sh", "-c", "trap '' TERM; sleep 100", code: 137),
     Case("--timeout", "100", "true", code: 0),
+    Case("--help", code: 0),
+    Case("--like", "docker", "-h", code: 0),
+    Case("--nope", "--", "true", code: 125),
+    Case("--timeout", code: 125),
+    // It ended in time; what it left needs longer.
+    Case("--timeout", "0.5", "--", "sh", "-c", "(trap 'sleep 1; exit' TERM; while :; do sleep 0.1; done) & sleep 0.1; exit 3", code: 3),
   ]
 
   @Test(arguments: cases)
@@ -47,6 +54,28 @@ import Testing
       #expect(await run.ended() == .code(5), "\(preset.name): \(run.output)")
       #expect(run.output.contains("told"), "\(preset.name)")
     }
+    await workspace.remove()
+  }
+
+  @Test func theHelpShowsTheEquivalentOfTimeout() async throws {
+    let workspace = try Product.workspace()
+    let run = try workspace.lastcall("run", "--help")
+    _ = await run.ended()
+    #expect(run.output.contains("timeout -s 15 -k 10 3 cmd"), "\(run.output)")
+    await workspace.remove()
+  }
+
+  @Test(arguments: ["timeout", "supervisord"])
+  func whatAPlatformLeavesAloneIsLeftAlone(platform: String) async throws {
+    let workspace = try Product.workspace()
+    let script = "trap '' TERM; setsid sleep 1000 & echo $! >left; echo started; while :; do sleep 0.05; done"
+    let run = try workspace.start(
+      Product.path("lastcall"), ["run", "--like", platform, "--grace", "0.3", "--timeout", "0.3", "--", "sh", "-c", script])
+    #expect(await run.ended() == .code(137), "\(run.output)")
+    let text = try String(contentsOfFile: workspace.directory + "/left", encoding: .utf8)
+    let left = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+    #expect(ProcessRecord(pid: left)?.isZombie == false)
+    kill(left, SIGKILL)
     await workspace.remove()
   }
 

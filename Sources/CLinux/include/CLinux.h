@@ -46,6 +46,7 @@ int lc_group(void);
 int lc_session(void);
 char **lc_environ(void); // where there is a C library
 long lc_become_subreaper(void);
+long lc_want_parent_death(int signal); // we get that signal when our parent dies, at once when it already has
 long lc_pidfd_open(int pid);
 long lc_pidfd_send_signal(int pidfd, int signal);
 long lc_kill(int pid, int signal);
@@ -53,6 +54,9 @@ long lc_sigqueue(int pid, int signal, long value);
 long lc_reap(int *status); // the next child that ended or stopped; 0 when none has, -ECHILD when there is none at all
 long lc_terminal_group(int fd);
 long lc_set_terminal_group(int fd, int group);
+// Starts a process in that group which sends us each SIGINT that the terminal gives the group; it dies with us, and is no child for
+// lc_reap. Returns its pid.
+long lc_watch_interrupts(int group);
 
 // Signals; in a mask bit n-1 is signal n.
 struct lc_arrival {

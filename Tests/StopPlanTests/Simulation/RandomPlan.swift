@@ -1,8 +1,9 @@
+import Seeded
 import StopPlan
 
 /// Plans of every shape.
 enum RandomPlan {
-  static func make(_ generator: inout SeededGenerator) -> StopPlan {
+  static func make(_ generator: inout SeededRandom) -> StopPlan {
     let grace = TimeSpan.milliseconds(Int64(generator.int(0...14_000)))
     if generator.chance(35) {
       return StopPlan.standard(generator.chance(80) ? .term : .quit, grace: generator.chance(5) ? .zero : grace)
@@ -18,10 +19,13 @@ enum RandomPlan {
         steps.append(.wait(.milliseconds(Int64(generator.int(0...6_000))), ifUseful: generator.chance(30)))
       }
     }
-    if generator.chance(50) { steps.append(.send(.kill, .tree)) }
+    let until: StopPlan.Until = generator.chance(85) ? .tree : .main
+    if generator.chance(50) {
+      let scopes: [StopPlan.Scope] = until == .main ? [.main, .group, .tree] : [.tree]
+      steps.append(.send(.kill, scopes[generator.int(0...scopes.count - 1)]))
+    }
     let floor = TimeSpan.milliseconds(Int64(generator.int(0...2_000)))
     return StopPlan(
-      steps: steps, grace: grace, floor: floor, reserve: generator.chance(50) ? floor : .zero,
-      until: generator.chance(85) ? .tree : .main)
+      steps: steps, grace: grace, floor: floor, reserve: generator.chance(50) ? floor : .zero, until: until)
   }
 }

@@ -1,3 +1,4 @@
+import Seeded
 import StopPlan
 
 /// A process tree that behaves at random: what the keeper would see of a real one.
@@ -38,7 +39,7 @@ struct SimulatedTree {
 
   mutating func spawn(
     _ reaction: Reaction, inMainGroup: Bool, at now: Instant, asMain: Bool = false, mayReusePid: Bool = true,
-    generator: inout SeededGenerator
+    generator: inout SeededRandom
   ) -> Int32 {
     let pid: Int32
     if asMain {

@@ -1,3 +1,4 @@
+import Seeded
 import StopPlan
 
 /// One run: a random plan over a random tree with random requests, signals and faults, checked against DESIGN's invariants.
@@ -20,9 +21,9 @@ struct Simulation: ~Copyable {
 
   let seed: UInt64
   let withRepeats: Bool
-  var generator: SeededGenerator
+  var generator: SeededRandom
   /// Apart from `generator`, so that a run with repeats is the same run otherwise.
-  var faults: SeededGenerator
+  var faults: SeededRandom
   var tree = SimulatedTree()
   var machine: StopMachine
   var plan: StopPlan
@@ -38,8 +39,8 @@ struct Simulation: ~Copyable {
   init(seed: UInt64, withRepeats: Bool = true) {
     self.seed = seed
     self.withRepeats = withRepeats
-    generator = SeededGenerator(seed: seed)
-    faults = SeededGenerator(seed: seed ^ 0xFA17)
+    generator = SeededRandom(seed: seed)
+    faults = SeededRandom(seed: seed ^ 0xFA17)
     plan = RandomPlan.make(&generator)
     var settings = StopMachine.Settings(plan: plan)
     settings.isEverythingOurs = generator.chance(30)

@@ -1,10 +1,12 @@
-#include "CSocketDiagnosis.h"
+#include "CListener.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -55,3 +57,22 @@ long lc_listeners(int family, uint16_t port, uint32_t *inodes, long room) {
   return result < 0 ? result : (count < room ? count : room);
 }
 
+long lc_take_no_more(int listener) {
+  // A filter of a TCP socket sees the segment from its TCP header on; byte 13 holds the flags, SYN is 2 and ACK 16.
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13),
+      BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0x12),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0x02, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+      BPF_STMT(BPF_RET | BPF_K, 0xffffffff),
+  };
+  struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+  return setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) ? -(long)errno : 0;
+}
+
+long lc_queued(int listener) {
+  struct tcp_info information;
+  socklen_t length = sizeof information;
+  if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &information, &length)) return -(long)errno;
+  return (long)information.tcpi_unacked;
+}

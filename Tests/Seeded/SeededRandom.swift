@@ -18,6 +18,14 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
     return mixed ^ (mixed >> 31)
   }
 
+  /// A whole number of the range.
+  public mutating func int(_ range: ClosedRange<Int>) -> Int {
+    range.lowerBound + Int(next() % UInt64(range.count))
+  }
+
+  /// True `percent` times of a hundred.
+  public mutating func chance(_ percent: Int) -> Bool { int(1...100) <= percent }
+
   /// `count` random bytes.
   public mutating func bytes(_ count: Int) -> [UInt8] {
     var result: [UInt8] = []

@@ -1,0 +1,74 @@
+import AppSpec
+import Linux
+import Rollout
+import StopPlan
+
+/// The stop of one replica, and what is said of a wait.
+extension AppController {
+  /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan.
+  func stopReplica(_ number: ReplicaNumber) async {
+    guard let process = processes[number] else { return }
+    let plan = process.plan
+    let deadline = min(fullStopDeadline ?? .never, Clock.now + plan.grace)
+    await report(.normal, "Killing", "Stopping replica \(process.name)", process.name)
+    await waitTelling(process.name, until: deadline, process, inFlight: { await self.proxy?.inFlight(process.name) }) {
+      let limit = StopOrder.drainLimit(plan, from: deadline - plan.grace)
+      await self.drain(process, by: limit)
+      await self.askPreStop(process, by: limit)
+      await process.stop(deadline: deadline)
+      await process.untilEnded()
+    }
+  }
+
+  private func drain(_ process: ReplicaProcess, by limit: Instant) async {
+    guard let proxy, process.port != nil else { return }
+    do {
+      if try await proxy.drain(process.name) > 0 { await proxy.untilDrained(process.name, by: limit) }
+    } catch {
+      // A proxy that does not know the replica sends it nothing.
+    }
+  }
+
+  /// A preStop hook of kind HTTP. Unlike for Kubernetes, a status of 400 or more is a failure; the stop goes on all the same.
+  private func askPreStop(_ process: ReplicaProcess, by limit: Instant) async {
+    guard case .http(let target) = app.stop.preStop, let port = target.port ?? process.port else { return }
+    let problem: String
+    do {
+      let status = try await HTTPProbe.status(port: port, target: target, timeout: max(.milliseconds(10), limit - Clock.now))
+      if status < 400 { return }
+      problem = "\(target.path) answered \(status)"
+    } catch {
+      problem = "\(target.path): \(error)"
+    }
+    await report(.warning, "FailedPreStopHook", problem, process.name)
+  }
+
+  /// Does what a stop waits for, and says once a second what that is.
+  func waitTelling(
+    _ what: String, until deadline: Instant, _ process: ReplicaProcess? = nil, inFlight: @escaping @Sendable () async -> Int?,
+    _ work: @Sendable () async -> Void
+  ) async {
+    let line: @Sendable () async -> String = {
+      var line = "waiting for \(what)"
+      if let count = await inFlight() { line += ": \(count) \(count == 1 ? "request" : "requests") in flight" }
+      if let status = await process?.statusText, !status.isEmpty { line += " (it says: \(status))" }
+      let left = max(0, (deadline - Clock.now).nanoseconds) / 100_000_000
+      return line + "; \(left / 10).\(left % 10) s of grace left"
+    }
+    await waitTelling(line, work)
+  }
+
+  /// Does something that may take long, and says a line about it once a second.
+  func waitTelling<Result: Sendable>(
+    _ line: @escaping @Sendable () async -> String, _ work: @Sendable () async -> Result
+  ) async -> Result {
+    let telling = Task {
+      while true {
+        try await Task.sleep(nanoseconds: 1_000_000_000)
+        await context.reporter.progress(app: app.name, line())
+      }
+    }
+    defer { telling.cancel() }
+    return await work()
+  }
+}

@@ -1,0 +1,136 @@
+import AppSpec
+import Foundation
+import Ingress
+import Linux
+import Rollout
+import StopPlan
+
+/// Keeps one app's proxy running and tells it which replicas there are; a proxy that takes another's place is told all of them.
+actor ProxyController {
+  private let app: App
+  private let listener: ListeningSocket
+  private let context: EngineContext
+  private var supervision: Supervision
+  private var process: IngressProcess?
+  private var count = 0
+  private var clock: Task<Void, any Error>?
+  /// The ready replicas by name, with their ports: what every proxy has to know.
+  private var members: [String: Int] = [:]
+  /// A new proxy is being told the members; no other change may come in between.
+  private var telling: Task<Void, Never>?
+
+  init(app: App, listener: ListeningSocket, context: EngineContext) {
+    self.app = app
+    self.listener = listener
+    self.context = context
+    supervision = Supervision(backoff: app.restart.backoff)
+  }
+
+  /// Starts the proxy and waits until it takes connections.
+  func start() async throws {
+    for action in supervision.handle(.wanted, at: Clock.now) where action == .start {
+      let process = next()
+      do { try await process.start() } catch {
+        feed(.unwanted)
+        feed(.ended)
+        throw error
+      }
+      Task { await follow(process) }
+    }
+  }
+
+  /// Stops the proxy: it answers what is in flight and closes. Waits for its end.
+  func stop(deadline: Instant) async {
+    feed(.unwanted)
+    await process?.stop(deadline: deadline)
+    await process?.untilEnded()
+  }
+
+  /// Skips to the next signal.
+  func escalate() async { await process?.escalate() }
+
+  // MARK: - Members
+
+  /// Sends requests to a replica from now on; when the proxy is gone just now, from its successor's start on.
+  func add(_ replica: String, port: Int) async throws {
+    members[replica] = port
+    await telling?.value
+    guard members[replica] == port, let process else { return }
+    do { try await process.add(replica, port: port) } catch {
+      if case IngressError.refused? = error as? IngressError { throw error }
+      // It is gone, or as good as gone; who takes its place is told all members.
+      await process.stop(deadline: Clock.now)
+    }
+  }
+
+  /// Takes a replica out. When this returns no new request goes to it.
+  /// - Returns: how many requests are still in flight.
+  func drain(_ replica: String) async throws -> Int {
+    members.removeValue(forKey: replica)
+    await telling?.value
+    return try await process?.drain(replica) ?? 0
+  }
+
+  func untilDrained(_ replica: String, by deadline: Instant) async { await process?.untilDrained(replica, by: deadline) }
+
+  func remove(_ replica: String) async {
+    members.removeValue(forKey: replica)
+    await telling?.value
+    await process?.remove(replica)
+  }
+
+  func inFlight(_ replica: String? = nil) async -> Int? { await process?.inFlight(replica) }
+
+  // MARK: - The process
+
+  private func feed(_ event: Supervision.Event) {
+    for action in supervision.handle(event, at: Clock.now) {
+      switch action {
+      case .start: Task { await restart() }
+      case .arm(let moment): arm(moment)
+      case .backingOff(let until):
+        let tenths = max(0, (until - Clock.now).nanoseconds) / 100_000_000
+        let text = "the proxy of \(app.name) ended by itself; connections wait until another one starts in \(tenths / 10).\(tenths % 10) s"
+        Task { await context.reporter.report(EngineEvent(app: app.name, kind: .warning, reason: "ProxyEnded", message: text)) }
+      }
+    }
+  }
+
+  private func arm(_ moment: Instant?) {
+    clock?.cancel()
+    guard let moment else { return }
+    clock = Task {
+      try await Task.sleep(nanoseconds: UInt64(max(0, (moment - Clock.now).nanoseconds)))
+      feed(.clock)
+    }
+  }
+
+  private func next() -> IngressProcess {
+    count += 1
+    let process = IngressProcess(app: app, number: count, listener: listener, context: context)
+    self.process = process
+    return process
+  }
+
+  private func restart() async {
+    let process = next()
+    let telling = Task {
+      do {
+        try await process.start()
+        for (name, port) in members where members[name] != nil { try await process.add(name, port: port) }
+      } catch {
+        await context.reporter.report(EngineEvent(app: app.name, kind: .warning, reason: "Failed", message: "\(error)"))
+        // Whatever is left of it would take connections and answer none.
+        await process.stop(deadline: Clock.now)
+      }
+    }
+    self.telling = telling
+    await telling.value
+    await follow(process)
+  }
+
+  private func follow(_ process: IngressProcess) async {
+    await process.untilEnded()
+    feed(.ended)
+  }
+}

@@ -1,0 +1,61 @@
+import CLinux
+import Foundation
+import Linux
+import StopPlan
+
+/// What a keeper that was killed has left of its replica. A process is surely the replica's own when it is in the session that the
+/// program led, or holds the replica's lock open: programs inherit that, and nobody else can open it.
+struct Survivors {
+  /// The program that the keeper started; it led a session of its own.
+  let main: Int32
+  /// The path of the replica's lock.
+  let lock: String
+
+  /// The living ones that can be seen.
+  func find() -> [ProcessIdentity] {
+    var file = stat()
+    guard stat(lock, &file) == 0 else { return [] }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { Int32($0) }.filter { $0 != getpid() }.compactMap { pid in
+      guard let record = ProcessRecord(pid: pid), !record.isZombie else { return nil }
+      return main > 0 && record.session == main || Self.holds(pid, file) ? record.identity : nil
+    }
+  }
+
+  private static func holds(_ pid: Int32, _ file: stat) -> Bool {
+    let directory = "/proc/\(pid)/fd/"
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
+    return names.contains { name in
+      var open = stat()
+      return stat(directory + name, &open) == 0 && open.st_ino == file.st_ino && open.st_dev == file.st_dev
+    }
+  }
+
+  /// Whether something of the replica holds its lock still, seen or not.
+  var lockIsHeld: Bool {
+    guard let descriptor = try? Path(string: lock).open(O_RDWR | O_NOFOLLOW) else { return false }
+    defer { descriptor.close() }
+    return (try? descriptor.lock()) == false
+  }
+
+  /// Tells them to stop, and kills what is left after the grace.
+  func stop(by signal: Signal, grace: TimeSpan) async {
+    let deadline = Clock.now + grace
+    var told: Set<ProcessIdentity> = []
+    var left = find()
+    while !left.isEmpty, Clock.now < deadline {
+      for process in left where told.insert(process).inserted { try? ProcessHandle.send(signal, to: process) }
+      try? await Task.sleep(nanoseconds: Self.look)
+      left = find()
+    }
+    let bound = Clock.now + StopMachine.killBound
+    while !left.isEmpty, Clock.now < bound {
+      for process in left { try? ProcessHandle.send(.kill, to: process) }
+      try? await Task.sleep(nanoseconds: Self.look)
+      left = find()
+    }
+  }
+
+  /// How often it is looked who is left, in ns: nobody tells when a process ends that is not our child.
+  private static let look: UInt64 = 50_000_000
+}

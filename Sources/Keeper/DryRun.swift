@@ -1,0 +1,33 @@
+import CLinux
+import Linux
+import StopPlan
+
+/// `--dry-run`: what would be done, and what is odd about the surroundings.
+enum DryRun {
+  static func print(_ plan: StopPlan, _ options: KeeperOptions, environment: CStrings) {
+    var text: [UInt8] = []
+    plan.append(to: &text)
+    text.append(text: ", grace ")
+    plan.grace.append(to: &text)
+    text.withView { say("plan: ", $0, options.grace == nil ? " (its own default; docker stop kills after 10)" : "") }
+    if lc_pid() != 1 { say("not PID 1: becomes a child subreaper, so that orphans come to it") }
+    let ignored = SignalDispositions(pid: lc_pid())?.ignored ?? []
+    for number in 1...64 as ClosedRange<Int32> {
+      guard let signal = Signal(number: number), signal != .pipe, ignored.contains(signal) else { continue }
+      var name: [UInt8] = []
+      signal.appendName(to: &name)
+      name.withView { say("odd: ", $0, " is inherited as ignored, and the command will ignore it too") }
+    }
+    var next = environment
+    while let entry = next.pointee {
+      next += 1
+      let variable = ByteView(entry)
+      if variable.hasPrefix("DUMB_INIT_") || variable.hasPrefix("TINI_") { say("odd: ", variable, " is for another init") }
+    }
+  }
+
+  @inline(never)
+  private static func say(_ what: ByteView, _ subject: ByteView = "", _ end: ByteView = "") {
+    for part in [what, subject, end, "\n"] { try? Descriptor.output.write(part) }
+  }
+}
