@@ -50,6 +50,7 @@ final class ControlClient {
   }
 
   /// Adds a byte to the line.
+  @inline(never)
   func append(_ byte: UInt8) {
     line.append(byte: byte)
     if line.count > Self.lineLimit { isGone = true }

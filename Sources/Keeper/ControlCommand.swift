@@ -57,28 +57,23 @@ struct ControlCommand {
   /// What follows `stop` or `kill`.
   mutating func request() throws(Mistake) -> StopRequest {
     let blank = UInt8(ascii: " ")
-    var request = StopRequest(id: try Self.id(rest.take(before: blank)))
+    let id = try Self.id(rest.take(before: blank))
     if name == .kill { rest = "- KILL" }
-    let deadline = rest.take(before: blank)
-    if !(deadline == "-") {
-      request.deadline = Instant(nanoseconds: try Self.number(deadline, "expected a deadline in nanoseconds, or -"))
-    }
+    let word = rest.take(before: blank)
+    let deadline = word == "-" ? nil : Instant(nanoseconds: try Self.number(word, "expected a deadline in nanoseconds, or -"))
     // The plan is the rest of the line: its hooks may hold blanks.
-    if !(rest == "-") {
-      do throws(StopPlanError) {
-        request.plan = try StopPlan(text: rest, grace: name == .kill ? .zero : nil)
-      } catch {
-        throw Mistake(text: ByteView(stringLiteral: error.expectation))
-      }
+    if rest == "-" { return StopRequest(id: id, deadline: deadline) }
+    do throws(StopPlanError) {
+      return StopRequest(id: id, deadline: deadline, plan: try StopPlan(text: rest, grace: name == .kill ? .zero : nil))
+    } catch {
+      throw Mistake(text: ByteView(stringLiteral: error.expectation))
     }
-    return request
   }
 
   private static func id(_ word: ByteView) throws(Mistake) -> UInt64 {
     UInt64(bitPattern: try number(word, "expected a request's id, a whole number"))
   }
 
-  @inline(never)
   private static func number(_ word: ByteView, _ expectation: ByteView) throws(Mistake) -> Int64 {
     guard let number = word.number() else { throw Mistake(text: expectation) }
     return number

@@ -41,7 +41,6 @@ enum Diagnostics {
     return line
   }
 
-  @inline(never)
   private static func end(_ line: inout [UInt8]) {
     line.append(text: "\n")
     try? Descriptor.error.write(line)

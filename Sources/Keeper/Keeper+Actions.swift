@@ -30,7 +30,6 @@ extension Keeper {
   @inline(never)
   private func handle(_ event: StopMachine.Event) { carryOut(machine.handle(event, at: Clock.now)) }
 
-  @inline(never)
   private func carryOut(_ actions: [StopMachine.Action]) {
     for action in actions {
       switch action {
@@ -51,6 +50,7 @@ extension Keeper {
     }
   }
 
+  @inline(never)
   private var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, watcher: interruptWatcher) }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {

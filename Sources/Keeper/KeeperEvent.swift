@@ -32,7 +32,6 @@ struct KeeperEvent {
     json.field("sent", signal)
   }
 
-  @inline(never)
   private init(_ name: ByteView, _ field: ByteView, _ value: Int64) {
     self.init(name)
     json.field(field, value)

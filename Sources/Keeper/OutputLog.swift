@@ -46,13 +46,9 @@ struct OutputLog {
       let room = rest.prefix(Self.lineLimit - stream.partial.count)
       let length = room.offset(of: UInt8(ascii: "\n"))
       stream.partial.append(text: room.prefix(length))
-      rest = rest.dropping(length)
-      if length < room.count {
-        rest = rest.dropping(1)
-        end(&stream, isWhole: true)
-      } else if stream.partial.count == Self.lineLimit {
-        end(&stream, isWhole: false)
-      }
+      let isWhole = length < room.count
+      rest = rest.dropping(isWhole ? length + 1 : length)
+      if isWhole || stream.partial.count == Self.lineLimit { end(&stream, isWhole: isWhole) }
     }
     write()
   }

@@ -45,6 +45,7 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   public var cString: UnsafePointer<CChar> { UnsafeRawPointer(start).assumingMemoryBound(to: CChar.self) }
 
   /// All but the first `length` bytes.
+  @inline(never)
   public func dropping(_ length: Int) -> ByteView {
     let length = min(max(0, length), count)
     return ByteView(start: start + length, count: count - length)
@@ -93,7 +94,6 @@ public struct ByteView: ExpressibleByStringLiteral, @unchecked Sendable {
   }
 
   /// Whether the bytes are the same.
-  @inline(never)
   public static func == (lhs: ByteView, rhs: ByteView) -> Bool { lhs.count == rhs.count && lhs.hasPrefix(rhs) }
 
   /// Which of these words, which blanks separate, it is, counted from 0; nil when it is none of them.

@@ -26,6 +26,7 @@ enum SignalTable {
     return nil
   }
 
+  @inline(never)
   private static func record(_ index: Int) -> ByteView {
     let record = names.dropping(index * width).prefix(width)
     return record.prefix(record.offset(of: UInt8(ascii: " ")))

@@ -34,15 +34,15 @@ extension TimeSpan {
   }
 
   private static func unit(named name: ByteView) -> Int64? {
-    if name == "us" { return 1_000 }
-    if name == "ms" { return 1_000_000 }
-    guard name.count <= 1 else { return nil }
-    switch name[0] {
-    case 0, UInt8(ascii: "s"): return 1_000_000_000
-    case UInt8(ascii: "m"): return 60_000_000_000
-    case UInt8(ascii: "h"): return 3_600_000_000_000
-    case UInt8(ascii: "d"): return 86_400_000_000_000
-    default: return nil
+    if name.isEmpty { return 1_000_000_000 }
+    return switch name.position(among: "us ms s m h d") {
+    case 0: 1_000
+    case 1: 1_000_000
+    case 2: 1_000_000_000
+    case 3: 60_000_000_000
+    case 4: 3_600_000_000_000
+    case 5: 86_400_000_000_000
+    default: nil
     }
   }
 
