@@ -206,6 +206,20 @@ long lc_next_signal(int fd, struct lc_arrival *arrival) {
   return 1;
 }
 
+long lc_wait_signal(int64_t timeout, struct lc_arrival *arrival) {
+  uint64_t taken = ~left_alone;
+  struct timespec limit = {.tv_sec = timeout / 1000000000, .tv_nsec = timeout % 1000000000};
+  siginfo_t info;
+  long result = lc_call5(SYS_rt_sigtimedwait, (long)&taken, (long)&info, timeout < 0 ? 0 : (long)&limit, sizeof taken, 0);
+  if (result < 0) return result;
+  arrival->signal = (int)result;
+  arrival->from_kernel = info.si_code == SI_KERNEL;
+  arrival->is_queued = info.si_code == SI_QUEUE;
+  arrival->sender = info.si_pid;
+  arrival->value = (long)info.si_value.sival_ptr;
+  return 1;
+}
+
 // The kernel's struct sigaction, as both architectures have it.
 struct kernel_sigaction {
   void (*handler)(int);

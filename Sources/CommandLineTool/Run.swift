@@ -9,7 +9,7 @@ struct Run: ParsableCommand {
     abstract: "Run one command under a stop plan, in the foreground.",
     discussion: """
       TERM stops the command by the plan; other signals are forwarded. On a terminal the command has the foreground: Ctrl-C is its own,
-      a second one stops it by the plan, a third skips to the plan's next signal. Ctrl-Z and fg work.
+      a second one within 2 s stops it by the plan, a third skips to the plan's next signal. Ctrl-Z and fg work.
 
         lastcall run -- ./server                          tell it, tell the rest, KILL after 30 s
         lastcall run --stop QUIT/10/TERM/5/KILL -- nginx  a plan of its own

@@ -36,7 +36,7 @@ extension Keeper {
       case .observe(let wholeTree): look = wholeTree
       case .send(let signal, let identity): send(signal, to: identity)
       case .forward(let signal, let value, let scope): forward(signal, value: value, scope: scope)
-      case .killEverything: _ = lc_kill(-1, Signal.kill.number)
+      case .signalEverything(let signal): _ = lc_kill(-1, signal.number)
       case .runHook(let step): runHook(machine.command(ofStep: step))
       case .watchGroup: findGroupMember()
       case .arm(let moment): deadline = moment ?? .never

@@ -172,9 +172,15 @@ public final class Keeper {
   private func loop() -> UInt8 {
     takeSignals()
     while !isOver {
+      let next = min(deadline, timeLimit, nextTelling)
+      if replica == nil, watchedMember == nil {
+        if let arrival = signals.wait(until: next) { take(arrival) }
+        if next != .never || isTelling { passTime() }
+        continue
+      }
       var polled = PollSet()
       watch(&polled)
-      polled.wait(until: min(deadline, timeLimit, nextTelling))
+      polled.wait(until: next)
       takeSignals()
       passTime()
       dispatch(&polled)
@@ -226,16 +232,18 @@ public final class Keeper {
   }
 
   private func takeSignals() {
-    while let arrival = signals.next() {
-      if arrival.signal == .chld {
-        reap()
-      } else if arrival.signal == .cont, mainStatus == nil, let jobControl {
-        jobControl.continued()
-      } else if arrival.signal == .int, arrival.sender == interruptWatcher, interruptWatcher > 0 {
-        feed(.interrupted)
-      } else {
-        feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
-      }
+    while let arrival = signals.next() { take(arrival) }
+  }
+
+  private func take(_ arrival: Signals.Arrival) {
+    if arrival.signal == .chld {
+      reap()
+    } else if arrival.signal == .cont, mainStatus == nil, let jobControl {
+      jobControl.continued()
+    } else if arrival.signal == .int, arrival.sender == interruptWatcher, interruptWatcher > 0 {
+      feed(.interrupted)
+    } else {
+      feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
     }
   }
 

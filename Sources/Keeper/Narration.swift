@@ -12,7 +12,7 @@ enum Narration {
       let isText = rest[0] == UInt8(ascii: "\"")
       let value = isText ? quoted(&rest) : rest.take { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "}") }
       if rest[0] == UInt8(ascii: ",") { rest = rest.dropping(1) }
-      switch key.position(among: "seq at event pid sent name deadline") {
+      switch key.position(among: "seq at event pid sent name deadline step") {
       case 0, 1: break
       case 2: appendWords(value, to: &text)
       case 6:

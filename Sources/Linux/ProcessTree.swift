@@ -13,6 +13,8 @@ public struct ProcessRecord: Equatable, Sendable {
   public var group: Int32
   /// Its session.
   public var session: Int32
+  /// How many threads it has.
+  public var threads: Int32
 
   /// Whether it has ended and waits to be reaped.
   public var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
@@ -35,7 +37,9 @@ public struct ProcessRecord: Equatable, Sendable {
     parent = Self.takeNumber(&rest)
     group = Self.takeNumber(&rest)
     session = Self.takeNumber(&rest)
-    for _ in 7..<22 { _ = rest.take(before: UInt8(ascii: " ")) }
+    for _ in 7..<20 { _ = rest.take(before: UInt8(ascii: " ")) }
+    threads = Self.takeNumber(&rest)
+    _ = rest.take(before: UInt8(ascii: " "))
     guard let start = rest.take(before: UInt8(ascii: " ")).number() else { return nil }
     identity = ProcessIdentity(pid: pid, startTime: UInt64(start))
   }
@@ -59,9 +63,18 @@ public enum ProcessTree {
     var next = 0
     if !hasLists { scan(below: root, &found) }
     while next < found.count {
-      let pid = found[next].identity.pid
-      if hasLists { _ = appendChildren(of: pid, to: &found) } else { scan(below: pid, &found) }
+      let process = found[next]
       next += 1
+      // A zombie's children have moved; who has one thread has one list.
+      if process.isZombie { continue }
+      let pid = process.identity.pid
+      if !hasLists {
+        scan(below: pid, &found)
+      } else if process.threads == 1 {
+        appendChildren(of: pid, thread: pid, to: &found)
+      } else {
+        _ = appendChildren(of: pid, to: &found)
+      }
     }
     return found
   }
@@ -72,18 +85,25 @@ public enum ProcessTree {
   public static func appendChildren(of pid: Int32, to children: inout [ProcessRecord]) -> Bool {
     var sawList = false
     forEachPid(in: lc_open_process_file(pid, 0, "task")) { thread in
-      let descriptor = lc_open_process_file(pid, thread, "children")
-      if descriptor < 0 { return }
-      sawList = true
-      read(descriptor, limit: 1 << 22).withView { list in
-        var rest = list
-        while !rest.isEmpty {
-          let child = rest.take(before: UInt8(ascii: " ")).number(limit: Int64(Int32.max)) ?? 0
-          if let record = ProcessRecord(pid: Int32(truncatingIfNeeded: child)) { children.append(record) }
-        }
-      }
+      if appendChildren(of: pid, thread: thread, to: &children) { sawList = true }
     }
     return sawList
+  }
+
+  /// Appends the children that one thread has forked.
+  /// - Returns: false when there is no list.
+  @inline(never) @discardableResult
+  private static func appendChildren(of pid: Int32, thread: Int32, to children: inout [ProcessRecord]) -> Bool {
+    let descriptor = lc_open_process_file(pid, thread, "children")
+    if descriptor < 0 { return false }
+    read(descriptor, limit: 1 << 22).withView { list in
+      var rest = list
+      while !rest.isEmpty {
+        let child = rest.take(before: UInt8(ascii: " ")).number(limit: Int64(Int32.max)) ?? 0
+        if let record = ProcessRecord(pid: Int32(truncatingIfNeeded: child)) { children.append(record) }
+      }
+    }
+    return true
   }
 
   /// The pid that was given out last in our namespace (/proc/loadavg, fifth field; proc(5)), or the largest there is when that cannot be read.
@@ -141,7 +161,11 @@ public enum ProcessTree {
     if descriptor < 0 { return content }
     let file = Descriptor(number: Int32(truncatingIfNeeded: descriptor))
     var part: [UInt8] = []
-    while content.count < limit, (try? file.read(into: &part, count: 4096)) != nil, !part.isEmpty { content.append(bytes: part) }
+    while content.count < limit, (try? file.read(into: &part, count: 4096)) != nil, !part.isEmpty {
+      content.append(bytes: part)
+      // A file of one record comes whole; lists come in pieces of any length.
+      if limit <= 4096 { break }
+    }
     file.close()
     return content
   }

@@ -36,7 +36,20 @@ public struct Signals: Sendable {
     var arrival = lc_arrival()
     var result = -Int(EINTR)
     while result == -Int(EINTR) { result = lc_next_signal(descriptor.number, &arrival) }
-    guard result > 0, let signal = Signal(number: arrival.signal) else { return nil }
+    return result > 0 ? Self.read(arrival) : nil
+  }
+
+  /// Waits for the next signal and nothing else, which takes one system call.
+  /// - Returns: nil when none came until then.
+  @inline(never)
+  public func wait(until moment: Instant) -> Arrival? {
+    var arrival = lc_arrival()
+    let left = moment == .never ? -1 : max(0, (moment - Clock.now).nanoseconds)
+    return lc_wait_signal(left, &arrival) > 0 ? Self.read(arrival) : nil
+  }
+
+  private static func read(_ arrival: lc_arrival) -> Arrival? {
+    guard let signal = Signal(number: arrival.signal) else { return nil }
     return Arrival(
       signal: signal, value: arrival.is_queued != 0 ? arrival.value : nil, fromTerminal: arrival.from_kernel != 0, sender: arrival.sender)
   }

@@ -56,6 +56,9 @@ struct ToldProcesses {
   }
   private var entries: [Entry] = []
 
+  /// How many have been told something.
+  var count: Int { entries.count }
+
   /// Whether `identity` has had `signal` from any step.
   func hasHad(_ signal: Signal, _ identity: ProcessIdentity) -> Bool {
     let index = position(of: identity.pid)

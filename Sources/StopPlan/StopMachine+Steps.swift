@@ -42,10 +42,14 @@ extension StopMachine {
       stop.go(to: next)
     case .observing:
       return .never
-    case .killing(let until):
-      if now < until { return until }
-      act(.note(.unkillable))
-      finish(leftover: true)
+    case .killing(let until, let nextLook):
+      if now >= until {
+        act(.note(.unkillable))
+        finish(leftover: true)
+      } else {
+        if now < nextLook { return min(until, nextLook) }
+        killAgain(until: until, at: now)
+      }
     }
     return nil
   }
@@ -69,13 +73,16 @@ extension StopMachine {
       return
     case .send(.kill, let scope) where scope == .tree || scope == .rest || index == stop.killIndex:
       act(.note(.killing))
-      stop.stage = .killing(until: now + Self.killBound)
-      return killAgain()
+      return killAgain(until: now + Self.killBound, at: now)
     case .send(_, let scope):
       if scope == .main, mainStatus != nil { break }
       if stop.firstSignalAt == nil { stop.firstSignalAt = now }
       act(.note(.step(index)))
       stop.groupEmpty = false
+      if isEverythingOurs, stop.isEverybody(scope, mainLives: mainStatus == nil) {
+        tellEverything(at: now)
+        break
+      }
       stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false)
       act(.observe(wholeTree: scope != .main))
       return
@@ -88,12 +95,22 @@ extension StopMachine {
     stop.go(to: index + 1)
   }
 
+  /// Sends the step's signal in one system call, which is faster than any look and misses nobody.
+  private mutating func tellEverything(at now: Instant) {
+    guard let (signal, scope) = stop.sent(stop.index), scope != .rest || !stop.everyoneHad.contains(signal) else { return }
+    act(.signalEverything(signal))
+    if signal.defaultAction != .stop { act(.signalEverything(.cont)) }
+    stop.lastTold = now
+    stop.everyoneHad.insert(signal)
+  }
+
   /// KILL for what has appeared since the last time.
   @inline(never)
-  mutating func killAgain() {
+  private mutating func killAgain(until: Instant, at now: Instant) {
     let scope = stop.sent(stop.index)?.scope
     let isForAll = scope == .tree || scope == .rest
-    act(isForAll && isEverythingOurs ? .killEverything : .observe(wholeTree: scope != .main))
+    stop.stage = .killing(until: until, nextLook: now + Self.killInterval)
+    act(isForAll && isEverythingOurs ? .signalEverything(.kill) : .observe(wholeTree: scope != .main))
   }
 
   @inline(never)
@@ -113,7 +130,8 @@ extension StopMachine {
     var isConfirming = false
     if case .observing(let current, let newest, let confirms) = stop.stage {
       (round, newestPid, isConfirming) = (current, newest, confirms)
-    } else if !stop.isKilling {
+    } else {
+      if stop.isKilling { kill(observation, scope, at: now) }
       return
     }
     var found = false
@@ -122,11 +140,7 @@ extension StopMachine {
       found = true
       if isFirst { stop.lastTold = now }
       act(.send(signal, member.identity))
-      if member.isStopped, signal != .kill, signal.defaultAction != .stop { act(.send(.cont, member.identity)) }
-    }
-    if stop.isKilling {
-      if found { killAgain() }
-      return
+      if member.isStopped, signal.defaultAction != .stop { act(.send(.cont, member.identity)) }
     }
     if round == 1 { stop.mainCannotAct = observation.mainCannotAct }
     if found || !isConfirming, scope != .main, round < Self.observationRounds {
@@ -137,11 +151,35 @@ extension StopMachine {
     }
   }
 
+  /// KILLs whom it has not KILLed. What outruns that, forking faster than we look, is stopped first: a stopped process forks no
+  /// more, and keeps its place in the limit of processes.
+  private mutating func kill(_ observation: Observation, _ scope: StopPlan.Scope, at now: Instant) {
+    guard case .killing(let until, _) = stop.stage else { return }
+    stop.killLooks += 1
+    let isFreezing = stop.killLooks > Self.plainKillLooks && stop.killLooks < Self.observationRounds * 4
+    var isAnyoneRunning = false
+    if isFreezing {
+      for member in observation.members where !member.isStopped && includes(member, in: scope, .kill) {
+        act(.send(.stop, member.identity))
+        isAnyoneRunning = true
+      }
+    }
+    var found = isAnyoneRunning
+    if !isAnyoneRunning {
+      for member in observation.members where includes(member, in: scope, .kill) {
+        if stop.told.record(member.identity, step: stop.index, signal: .kill) == nil { continue }
+        found = true
+        act(.send(.kill, member.identity))
+      }
+    }
+    if found, now < until { act(.observe(wholeTree: scope != .main)) }
+  }
+
   private func includes(_ member: Observation.Member, in scope: StopPlan.Scope, _ signal: Signal) -> Bool {
     switch scope {
     case .main: true
     case .group: member.inMainGroup
-    case .rest: !stop.told.hasHad(signal, member.identity)
+    case .rest: !stop.everyoneHad.contains(signal) && !stop.told.hasHad(signal, member.identity)
     case .tree: true
     }
   }

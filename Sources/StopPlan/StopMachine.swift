@@ -33,8 +33,8 @@ public struct StopMachine: ~Copyable, Sendable {
     case send(Signal, ProcessIdentity)
     /// Pass on a signal that came, with its value.
     case forward(Signal, value: Int?, StopPlan.Scope)
-    /// Send KILL to everything there is but ourselves: `kill(-1)`, asked for only where that is the tree.
-    case killEverything
+    /// Send a signal to everything there is but ourselves: `kill(-1)`, asked for only where that is the tree.
+    case signalEverything(Signal)
     /// Start the command of the hook that is the step with this index; `command(ofStep:)` has it.
     case runHook(step: Int)
     /// Answer with `.groupEmpty` once no member of the main process's group lives.
@@ -105,8 +105,12 @@ public struct StopMachine: ~Copyable, Sendable {
   public static let killBound = TimeSpan.seconds(5)
   /// How soon after another a Ctrl-C that the program got by itself begins the stop.
   public static let interruptSpan = TimeSpan.seconds(2)
+  /// How long after KILL it is looked whether something has appeared that had none.
+  static let killInterval = TimeSpan.milliseconds(50)
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
   static let observationRounds = 16
+  /// How many looks after KILL may find somebody new before what is there is stopped first.
+  static let plainKillLooks = 3
 
   let stopOn: SignalSet
   let rewrite: Rewrite
@@ -216,7 +220,6 @@ public struct StopMachine: ~Copyable, Sendable {
       mainStatus = main
       if !stop.isUnderWay, !empty, stop.plan.until == .tree { begin(.mainEnded, deadline: now + stop.plan.grace) }
     }
-    if !empty, stop.isKilling { killAgain() }
   }
 
   /// Adds to what is to be done.

@@ -16,8 +16,8 @@ struct StopProgress: ~Copyable, Sendable {
     /// what a process starts after it was told is its own clean-up.
     /// A look that finds nobody new is repeated once, `isConfirming`: an orphan may have moved to us while it was taken.
     case observing(round: Int, newestPid: Int32, isConfirming: Bool)
-    /// KILL was sent to everything; what it leaves is waited for until then.
-    case killing(until: Instant)
+    /// KILL was sent to everything; what it leaves is waited for until then, and looked for again at `nextLook`.
+    case killing(until: Instant, nextLook: Instant)
   }
 
   /// The plan under way; before that, the plan to be.
@@ -29,6 +29,10 @@ struct StopProgress: ~Copyable, Sendable {
   /// The last moment at which somebody was told for the first time; whoever escalates leaves that one its floor.
   var lastTold: Instant?
   var told = ToldProcesses()
+  /// The signals that everything there was has had at once.
+  var everyoneHad: SignalSet = []
+  /// How often it was looked since KILL.
+  var killLooks = 0
   var mainCannotAct = false
   var groupEmpty = false
   var hookEnded = false
@@ -103,6 +107,9 @@ struct StopProgress: ~Copyable, Sendable {
   }
 
   @inline(never)
+  /// Whether the scope is everybody there is: the tree, or its rest when only the main process was told anything and has ended.
+  func isEverybody(_ scope: StopPlan.Scope, mainLives: Bool) -> Bool { scope == .tree || scope == .rest && !mainLives && told.count <= 1 }
+
   private var hasGentleSendAhead: Bool {
     var candidate = index + 1
     while candidate < plan.steps.count {

@@ -85,7 +85,7 @@ import Testing
     try await type([
       (
         "prompt\\$ $",
-        "\(binary.path) -v --grace 80 --floor 0 bash -c 'trap \"echo in''t\" INT; echo rea''dy; while :; do sleep 0.05; done'; echo code=$?\n"
+        "\(binary.path) -v --grace 80 --floor 0 bash -c 'trap \"echo in''t\" INT; trap : TERM; echo rea''dy; while :; do sleep 0.05; done'; echo code=$?\n"
       ),
       ("ready", "\u{3}"),
       ("int", "\u{3}"),

@@ -68,6 +68,7 @@ struct lc_arrival {
 };
 long lc_take_signals(uint64_t *inherited); // blocks all but the faults; a signalfd for them
 long lc_next_signal(int fd, struct lc_arrival *arrival);
+long lc_wait_signal(int64_t timeout, struct lc_arrival *arrival); // as lc_next_signal, but waits; nanoseconds, below 0 without end
 int lc_stop_ignoring_children(void); // whether SIGCHLD was ignored: the kernel would reap for us and lose every status (wait(2))
 
 // Clocks, in nanoseconds.

@@ -86,7 +86,7 @@ struct Invariants {
 
   mutating func sent(_ signal: Signal, _ identity: ProcessIdentity, member: SimulatedTree.Member?, at now: Instant) {
     if !latest.contains(identity) { violations.append("noSignalIsSentToAProcessThatIsGone: \(signal) to \(identity.pid)") }
-    if signal == .cont { return }
+    if signal == .cont || signal == .stop { return }
     if signal == .kill, let member, case .send(.kill, let scope)? = plan.steps.last, plan.until == .main,
       !covers(scope, member, identity.pid == SimulatedTree.mainPid)
     {

@@ -189,9 +189,13 @@ struct Simulation: ~Copyable {
     switch action {
     case .observe(let wholeTree): observe(wholeTree)
     case .send(let signal, let identity): deliver(signal, identity)
-    case .killEverything:
+    case .signalEverything(.kill):
       for pid in tree.members.keys.sorted() { killed(pid) }
       checkKillTimes()
+    case .signalEverything(let signal):
+      let everything = tree.observation(wholeTree: true)
+      checks.observed(everything)
+      for member in everything.members { deliver(signal, member.identity) }
     case .forward(let signal, let value, _): checks.forwarded(signal, value: value, mainLives: tree.main != nil)
     case .runHook: schedule(.event(.hookEnded), after: span(0...12_000))
     case .watchGroup: watchGroup()
