@@ -81,6 +81,20 @@ import Testing
   }
 
   @Test(arguments: InitBinary.all)
+  func aSecondCtrlCBeginsTheStopOfAProgramThatDoesNotEndByTheFirst(binary: InitBinary) async throws {
+    try await type([
+      (
+        "prompt\\$ $",
+        "\(binary.path) -v --grace 80 --floor 0 bash -c 'trap \"echo in''t\" INT; echo rea''dy; while :; do sleep 0.05; done'; echo code=$?\n"
+      ),
+      ("ready", "\u{3}"),
+      ("int", "\u{3}"),
+      ("stop began on INT[\\s\\S]*step 2", "\u{3}"),
+      ("escalated[\\s\\S]*killing[\\s\\S]*code=137\\s+prompt\\$ $", "exit\n"),
+    ])
+  }
+
+  @Test(arguments: InitBinary.all)
   func theTerminalIsGivenBack(binary: InitBinary) async throws {
     try await type([
       ("prompt\\$ $", "\(binary.path) true; echo don''e\n"),

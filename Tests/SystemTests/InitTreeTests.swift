@@ -173,8 +173,8 @@ import Testing
     }
     #expect(try await run.code() == 137)
     #expect(ContinuousClock.now - told >= .seconds(3), "repeating TERM brought KILL forward")
-    #expect(run.lines.filter { $0.contains("\"event\":\"stopBegan\"") }.count == 1)
-    #expect(run.lines.filter { $0.contains("\"event\":\"forwarded\"") }.count == 4)
+    #expect(run.lines.filter { $0.hasPrefix("lastcall-init: stop began on TERM, ") }.count == 1)
+    #expect(run.lines.filter { $0 == "lastcall-init: forwarded TERM" }.count == 4)
   }
 
   @Test(arguments: InitBinary.all)

@@ -1,0 +1,168 @@
+import CLinux
+import Foundation
+import Linux
+import StopPlan
+import Testing
+
+/// lastcall-init's options, each by what it does to real programs; those with a value by the environment too.
+@Suite struct InitOptionTests {
+  /// Says which signals come; QUIT ends it.
+  static let listener = """
+    for name in HUP INT USR1 TERM; do trap "echo got $name" $name; done
+    trap 'echo got QUIT; exit 5' QUIT
+    echo ready; while :; do sleep 0.02; done
+    """
+
+  @Test(arguments: InitBinary.all, [true, false])
+  func signalsAreRewrittenOrDropped(binary: InitBinary, byEnvironment: Bool) async throws {
+    let options = byEnvironment ? [] : ["-r", "TERM:INT", "--rewrite=1:USR1", "-r", "USR2:ignore,RTMIN+1:0"]
+    let environment = byEnvironment ? ["LASTCALL_REWRITE=TERM:INT,1:USR1,USR2:ignore,RTMIN+1:0"] : []
+    let run = try InitRun.script(binary, options + ["--grace", "60"], shell: "bash", Self.listener, environment: environment)
+    try await run.line("ready")
+    for signal in [Signal.usr2, .hup] { try run.send(signal) }
+    try run.send(try #require(Signal("RTMIN+1")))
+    try await run.line("got USR1")
+    try run.send(.term)
+    try await run.line("got INT")
+    try run.send(.quit)
+    #expect(try await run.code() == 5)
+    #expect(!run.lines.contains("got TERM") && !run.lines.contains("got HUP"))
+  }
+
+  @Test(
+    arguments: InitBinary.all,
+    [
+      (["--exit", "143=0"], "kill -TERM $$", 0), (["--exit=1-5=9"], "exit 3", 9), (["--exit", "1-5=9,3=4"], "exit 3", 4),
+      (["--exit", "1-5=9"], "exit 6", 6),
+    ] as [([String], String, UInt8)])
+  func exitCodesAreMapped(binary: InitBinary, _ test: (options: [String], script: String, code: UInt8)) async throws {
+    #expect(try await InitRun.script(binary, test.options, test.script).code() == test.code)
+    let variable = "LASTCALL_EXIT=" + (test.options.last ?? "").replacingOccurrences(of: "--exit=", with: "")
+    #expect(try await InitRun.script(binary, [], test.script, environment: [variable]).code() == test.code)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aHookRunsAndAPauseIsMadeBeforeTheSignal(binary: InitBinary) async throws {
+    let hook = "sh -c 'echo hook \"$0\"; kill -0 '\"$PPID 2>/dev/null; \"' exit 7' 'a b'"
+    let run = try InitRun.script(
+      binary, ["--pre-stop", hook, "--pause", "0.3", "--grace", "60"],
+      "trap 'echo told; exit 4' TERM; echo ready; while :; do sleep 0.02; done")
+    try await run.line("ready")
+    let asked = ContinuousClock.now
+    try run.send(.term)
+    #expect(try await run.code() == 4)
+    #expect(ContinuousClock.now - asked >= .milliseconds(300))
+    #expect(run.lines.filter { $0 != "Terminated" } == ["ready", "hook a b", "told"], "\(run.output)")
+  }
+
+  @Test(arguments: InitBinary.all)
+  func scopeChoosesWhoIsTold(binary: InitBinary) async throws {
+    let script = """
+      setsid bash -c 'trap "echo apart HUP" HUP; echo apart; while :; do sleep 0.02; done' &
+      bash -c 'trap "echo same HUP" HUP; echo same; while :; do sleep 0.02; done' &
+      trap 'echo main HUP' HUP; echo main; while :; do sleep 0.02; done
+      """
+    for (scope, told) in [("main", ["main"]), ("group", ["main", "same"]), ("tree", ["main", "same", "apart"])] {
+      let run = try InitRun.script(binary, ["--scope", scope, "--grace", "0"], shell: "bash", script)
+      for name in ["main", "same", "apart"] { try await run.line(name) }
+      try run.send(.hup)
+      for name in told { try await run.line(name + " HUP") }
+      try run.send(.term)
+      #expect(try await run.code() == 137)
+      #expect(run.lines.filter { $0.hasSuffix("HUP") }.count == told.count, "\(scope): \(run.output)")
+    }
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aParentsDeathIsASignal(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let script =
+      "\(binary.path) --parent-death HUP sh -c 'trap \"echo orphaned; exit\" HUP; echo up; while :; do sleep 0.02; done' & sleep 1000"
+    let parent = try InitRun("/bin/bash", ["-c", script], in: scratch)
+    try await eventually("the program") { parent.lines.contains("up") }
+    try parent.send(.kill)
+    _ = try await parent.end()
+    try await eventually("the signal") { parent.lines.contains("orphaned") }
+  }
+
+  @Test(arguments: InitBinary.all)
+  func theSessionIsChosen(binary: InitBinary) async throws {
+    let print = "python3 -c 'import os; print(os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid())'"
+    for (options, wanted) in [(["--setsid"], "True True"), (["--no-setsid"], "False True")] {
+      let run = try InitRun.script(binary, options, "exec " + print)
+      #expect(try await run.code() == 0)
+      #expect(run.lines == [wanted], "\(options)")
+    }
+  }
+
+  @Test(arguments: InitBinary.all)
+  func eventsGoToAFileAsJSONLines(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let path = scratch.path + "/events"
+    let run = try InitRun.script(
+      binary, ["--events", path],
+      "exec python3 -c 'import os, signal, time; signal.signal(15, lambda *_: time.sleep(1.2) or os._exit(3)); print(\"ready\", flush=True); time.sleep(1000)'",
+      in: scratch)
+    try await run.line("ready")
+    try run.send(.term)
+    #expect(try await run.code() == 3)
+    let events = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
+      try #require(try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: any Sendable])
+    }
+    let names = events.compactMap { $0["event"] as? String }
+    for name in ["started", "stopBegan", "step", "signalled", "waiting", "exited", "ended"] { #expect(names.contains(name), "\(name)") }
+    #expect(events.map { $0["seq"] as? Int } == Array(1...events.count))
+    let waiting = try #require(events.first { $0["event"] as? String == "waiting" })
+    #expect((waiting["for"] as? String)?.contains("python3") == true, "\(waiting)")
+    #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func verboseSaysWhatHappensInWords(binary: InitBinary) async throws {
+    let run = try InitRun.script(binary, ["-v", "--grace", "60"], "trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done")
+    try await run.line("ready")
+    try run.send(.hup)
+    try run.send(.term)
+    _ = try await run.code()
+    let said = run.lines.filter { $0.hasPrefix("lastcall-init: ") }.map { $0.dropFirst(15) }
+    #expect(said.contains("forwarded HUP"), "\(run.output)")
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aZombieWhoseParentDoesNotReapItIsNamedAsSuch(binary: InitBinary) async throws {
+    let script =
+      "exec python3 -c 'import os, signal, time; signal.signal(15, lambda *_: time.sleep(1.5) or os._exit(0)); pid = os.fork() or os._exit(0); os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT); print(\"ready\", flush=True); time.sleep(1000)'"
+    let run = try InitRun.script(binary, ["-v", "--grace", "60"], script)
+    try await run.line("ready")
+    try run.send(.term)
+    _ = try await run.code()
+    #expect(run.output.contains("a zombie: its parent "), "\(run.output)")
+  }
+
+  @Test(arguments: InitBinary.all)
+  func dryRunSaysThePlanAndWhatIsOdd(binary: InitBinary) async throws {
+    let run = try InitRun(binary.path, ["--dry-run", "touch", "started"], environment: ["DUMB_INIT_SETSID=0"]) {
+      $0.defaulted = 0
+      $0.ignored = 1 << UInt64(Signal.term.number - 1)
+    }
+    #expect(try await run.code() == 0)
+    #expect(run.output.contains("plan: TERM/4?/TERM@rest, grace 8"), "\(run.output)")
+    #expect(run.output.contains("odd: TERM is inherited as ignored"), "\(run.output)")
+    #expect(run.output.contains("odd: DUMB_INIT_SETSID=0"), "\(run.output)")
+    #expect(!FileManager.default.fileExists(atPath: run.scratch.path + "/started"))
+  }
+
+  @Test(
+    arguments: InitBinary.all,
+    [
+      (["-r", "TERM"], "-r \"TERM\": expected SIGNAL:SIGNAL"), (["-r", "KILL:INT"], "expected signals that can be caught"),
+      (["--exit", "256=0"], "expected exit codes"), (["--exit", "5-1=0"], "expected exit codes"),
+      (["--pre-stop", "echo 'x"], "a quote is not closed"), (["--pre-stop", "  "], "expected a command"),
+      (["--scope", "rest"], "expected main, group or tree"), (["--no-stop"], "unknown option"), (["--pause"], "expected a value"),
+    ] as [([String], String)])
+  func whatIsWrongIsNamed(binary: InitBinary, _ test: (options: [String], says: String)) async throws {
+    let run = try InitRun(binary.path, test.options)
+    #expect(try await run.code() == 2)
+    #expect(run.output.contains(test.says), "\(run.output)")
+  }
+}
