@@ -28,6 +28,11 @@ enum DryRun {
 
   @inline(never)
   private static func say(_ what: ByteView, _ subject: ByteView = "", _ end: ByteView = "") {
-    for part in [what, subject, end, "\n"] { try? Descriptor.output.write(part) }
+    var line: [UInt8] = []
+    line.append(text: what)
+    line.append(text: subject)
+    line.append(text: end)
+    line.append(text: "\n")
+    try? Descriptor.output.write(line)
   }
 }

@@ -53,8 +53,8 @@ final class KeeperOptions {
       planText.isEmpty
       ? StopPlan.standard(grace: grace ?? Self.standardGrace) : try StopPlan(text: planText, grace: grace, fallback: Self.standardGrace)
     if planText.isEmpty { plan.steps[0] = .send(.term, scope) }
-    if let pause { plan.steps.insert(.pause(pause), at: 0) }
-    if !preStop.isEmpty { plan.steps.insert(.hook(preStop), at: 0) }
+    if let pause { plan.begin(with: .pause(pause)) }
+    if !preStop.isEmpty { plan.begin(with: .hook(preStop)) }
     if let floor { plan.floor = floor }
     if let reserve { plan.reserve = reserve }
     if let until { plan.until = until }

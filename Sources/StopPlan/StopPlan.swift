@@ -79,6 +79,10 @@ public struct StopPlan: Equatable, Sendable {
     return .term
   }
 
+  /// Does that first.
+  @inline(never)
+  public mutating func begin(with step: Step) { steps.insert(step, at: 0) }
+
   /// The sum of the plan's waits and pauses: the time its text alone asks for.
   public var writtenLength: TimeSpan {
     var sum = TimeSpan.zero

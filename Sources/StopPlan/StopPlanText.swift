@@ -57,14 +57,14 @@ extension StopPlan {
 
   /// Appends the text form, which reads back as the same steps.
   public func append(to text: inout [UInt8]) {
-    for (index, step) in steps.enumerated() {
+    for index in steps.indices {
       if index > 0 { text.append(text: "/") }
-      switch step {
+      switch steps[index] {
       case .hook(let words):
         text.append(text: "hook(")
-        for (position, word) in words.enumerated() {
+        for position in words.indices {
           if position > 0 { text.append(text: " ") }
-          Words.append(word: word, to: &text)
+          Words.append(word: words[position], to: &text)
         }
         text.append(text: ")")
       case .pause(let span):

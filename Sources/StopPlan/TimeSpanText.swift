@@ -47,6 +47,7 @@ extension TimeSpan {
   }
 
   /// Appends the length in seconds, as a plan writes it: `25`, `0.5`.
+  @inline(never)
   public func append(to text: inout [UInt8]) {
     text.append(number: nanoseconds / 1_000_000_000)
     var rest = (nanoseconds % 1_000_000_000).magnitude

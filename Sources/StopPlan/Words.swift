@@ -52,16 +52,15 @@ public enum Words {
   }
 
   /// Appends a word so that `split` reads it back: bare when it needs no quotes, else in single quotes.
+  @inline(never)
   public static func append(word: [UInt8], to text: inout [UInt8]) {
     var plain = !word.isEmpty
     for byte in word where !isPlain(byte) { plain = false }
-    if plain {
-      text.append(contentsOf: word)
-      return
-    }
+    if plain { return text.append(bytes: word) }
     text.append(text: "'")
     for byte in word {
-      if byte == UInt8(ascii: "'") { text.append(text: "'\\''") } else { text.append(byte) }
+      if byte == UInt8(ascii: "'") { text.append(text: "'\\'") }
+      text.append(byte: byte)
     }
     text.append(text: "'")
   }
