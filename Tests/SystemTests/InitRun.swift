@@ -23,7 +23,9 @@ final class InitRun: @unchecked Sendable {
     self.scratch = try scratch ?? ScratchDirectory()
     outputPath = self.scratch.path + "/output-\(UUID().uuidString.prefix(8))"
     let words = ([executable] + arguments).map { Array($0.utf8) }
-    let inherited = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "SCRATCH=" + self.scratch.path]
+    // What scripts/soak tells programs that were built with a sanitizer.
+    let sanitizers = ["ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
+    let inherited = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "SCRATCH=" + self.scratch.path] + sanitizers
     var program = Program(
       executable: Path(string: executable), arguments: words, environment: (inherited + environment).map { Array($0.utf8) })
     let output = try Path(string: outputPath).open(O_WRONLY | O_CREAT | O_APPEND)
