@@ -24,7 +24,7 @@ final class InitRun: @unchecked Sendable {
     outputPath = self.scratch.path + "/output-\(UUID().uuidString.prefix(8))"
     let words = ([executable] + arguments).map { Array($0.utf8) }
     // What scripts/soak tells programs that were built with a sanitizer.
-    let sanitizers = ["ASAN_OPTIONS", "TSAN_OPTIONS"].compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
+    let sanitizers = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }.map { "\($0.key)=\($0.value)" }
     let inherited = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "SCRATCH=" + self.scratch.path] + sanitizers
     var program = Program(
       executable: Path(string: executable), arguments: words, environment: (inherited + environment).map { Array($0.utf8) })
