@@ -162,7 +162,11 @@ long lc_watch_interrupts(int group) {
   int keeper = lc_pid();
   // No exit signal: wait4(2) passes over it, and an empty tree is still ECHILD.
   long pid = lc_call5(SYS_clone, 0, 0, 0, 0, 0);
-  if (pid != 0) return pid;
+  if (pid != 0) {
+    // Here too, so that it is in the group when we return; its signals are blocked, and wait for it.
+    if (pid > 0) lc_call2(SYS_setpgid, pid, group);
+    return pid;
+  }
   lc_call5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   lc_call3(SYS_close_range, 0, ~0u, 0);
   uint64_t interrupt = (uint64_t)1 << (SIGINT - 1);
