@@ -158,27 +158,6 @@ long lc_terminal_group(int fd) {
 }
 long lc_set_terminal_group(int fd, int group) { return lc_call3(SYS_ioctl, fd, TIOCSPGRP, (long)&group); }
 
-long lc_watch_interrupts(int group) {
-  int keeper = lc_pid();
-  // No exit signal: wait4(2) passes over it, and an empty tree is still ECHILD.
-  long pid = lc_call5(SYS_clone, 0, 0, 0, 0, 0);
-  if (pid != 0) {
-    // Here too, so that it is in the group when we return; its signals are blocked, and wait for it.
-    if (pid > 0) lc_call2(SYS_setpgid, pid, group);
-    return pid;
-  }
-  lc_call5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  lc_call3(SYS_close_range, 0, ~0u, 0);
-  uint64_t interrupt = (uint64_t)1 << (SIGINT - 1);
-  siginfo_t info;
-  if (lc_call2(SYS_setpgid, 0, group) == 0)
-    while (lc_call1(SYS_getppid, 0) == keeper)
-      // All signals are blocked, as for us; what a process sends to the group it sends to the program too, and is no Ctrl-C.
-      if (lc_call5(SYS_rt_sigtimedwait, (long)&interrupt, (long)&info, 0, sizeof interrupt, 0) == SIGINT && info.si_code == SI_KERNEL)
-        lc_kill(keeper, SIGINT);
-  for (;;) lc_call1(SYS_exit_group, 0);
-}
-
 // MARK: Signals
 
 #define BIT(signal) ((uint64_t)1 << ((signal) - 1))
@@ -277,7 +256,6 @@ static long duplicate_onto(int fd, int number) { return fd < 0 ? 0 : lc_call3(SY
 static long become(const struct lc_spawn *s, const char *path) {
   long result;
   if (s->group == lc_group_session) lc_call1(SYS_setsid, 0);
-  if (s->group == lc_group_own) lc_call2(SYS_setpgid, 0, 0);
   if (s->terminal >= 0) lc_set_terminal_group(s->terminal, lc_pid());
   const int standard[] = {s->in, s->out, s->err};
   for (int i = 0; i < 3 + s->placed_count; i++)
@@ -295,20 +273,54 @@ static long become(const struct lc_spawn *s, const char *path) {
   return lc_call3(SYS_execve, (long)path, (long)s->argv, (long)s->environment);
 }
 
+// See lc_spawn.watcher.
+static int watch_interrupts(int group) {
+  int keeper = lc_pid();
+  // No exit signal: wait4(2) passes over it, and an empty tree is still ECHILD.
+  int pid = (int)lc_call5(SYS_clone, 0, 0, 0, 0, 0);
+  if (pid != 0) {
+    // Here, so that it is in the group when we return; its signals are blocked, and wait for it.
+    if (pid > 0) lc_call2(SYS_setpgid, pid, group);
+    return pid;
+  }
+  lc_call5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  lc_call3(SYS_close_range, 0, ~0u, 0);
+  uint64_t interrupt = (uint64_t)1 << (SIGINT - 1);
+  siginfo_t info;
+  while (lc_call1(SYS_getppid, 0) == keeper)
+    // What a process sends to the group it sends to the program too, and is no Ctrl-C.
+    if (lc_call5(SYS_rt_sigtimedwait, (long)&interrupt, (long)&info, 0, sizeof interrupt, 0) == SIGINT && info.si_code == SI_KERNEL)
+      // A real-time signal, for those queue.
+      lc_kill(keeper, 64);
+  for (;;) lc_call1(SYS_exit_group, 0);
+}
+
 long lc_spawn(const struct lc_spawn *s, const char *path, int *failure) {
-  int ends[2];
+  int ends[2], hold[2] = {-1, -1};
   uint64_t before;
   *failure = 0;
   long result = lc_pipe(ends);
   if (result < 0) return result;
+  if (s->watcher) lc_pipe(hold);
   set_mask(~(uint64_t)0, &before);
   // A fork without the C library's: its child makes nothing but system calls.
   long pid = lc_call5(SYS_clone, SIGCHLD, 0, 0, 0, 0);
   if (pid == 0) {
+    char byte;
+    if (s->group == lc_group_own) lc_call2(SYS_setpgid, 0, 0);
+    // The program must not run before its group is watched.
+    lc_close(hold[1]);
+    lc_read(hold[0], &byte, 1);
     int error = (int)-become(s, path);
     while (lc_write(ends[1], &error, sizeof error) == -EINTR) {}
     for (;;) lc_call1(SYS_exit_group, 127);
   }
+  if (pid > 0 && s->watcher) {
+    lc_call2(SYS_setpgid, pid, pid);
+    *s->watcher = watch_interrupts((int)pid);
+  }
+  lc_close(hold[1]);
+  lc_close(hold[0]);
   set_mask(before, 0);
   lc_close(ends[1]);
   if (pid > 0) {

@@ -124,13 +124,15 @@ public final class Keeper {
         }
         replica.started()
       } else {
-        main = try spawner.start(options.command, isMain: true, &spawn)
+        main = try withUnsafeMutablePointer(to: &interruptWatcher) { (watcher) throws(StartError) in
+          if jobControl != nil { spawn.watcher = watcher }
+          return try spawner.start(options.command, isMain: true, &spawn)
+        }
       }
     } catch {
       return notStarted(error)
     }
     jobControl?.mainGroup = main
-    if jobControl != nil { interruptWatcher = Int32(truncatingIfNeeded: lc_watch_interrupts(main)) }
     if let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
     return nil
@@ -240,7 +242,7 @@ public final class Keeper {
       reap()
     } else if arrival.signal == .cont, mainStatus == nil, let jobControl {
       jobControl.continued()
-    } else if arrival.signal == .int, arrival.sender == interruptWatcher, interruptWatcher > 0 {
+    } else if arrival.sender == interruptWatcher, interruptWatcher > 0 {
       feed(.interrupted)
     } else {
       feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))

@@ -96,6 +96,7 @@ struct KeeperEvent {
     case .hookOverran: return KeeperEvent("hookOverran")
     case .escalated: return KeeperEvent("escalated")
     case .killing: return KeeperEvent("killing")
+    case .interrupted: return KeeperEvent("interrupted")
     case .unkillable: return KeeperEvent("unkillable")
     }
   }

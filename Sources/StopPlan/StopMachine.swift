@@ -57,6 +57,8 @@ public struct StopMachine: ~Copyable, Sendable {
     case step(Int)
     /// The hook had not ended when its time was up; it is ended with the tree.
     case hookOverran
+    /// A Ctrl-C went to the program; one more soon begins the stop.
+    case interrupted
     /// A request skipped to the next signal.
     case escalated
     /// What is left is killed now.
@@ -189,6 +191,7 @@ public struct StopMachine: ~Copyable, Sendable {
     if stop.isUnderWay { return escalate(at: now) }
     if now - lastInterrupt <= Self.interruptSpan { return begin(.signal(.int), deadline: now + stop.plan.grace) }
     lastInterrupt = now
+    act(.note(.interrupted))
   }
 
   private mutating func requested(_ request: StopRequest, at now: Instant) {

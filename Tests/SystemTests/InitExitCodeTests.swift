@@ -53,7 +53,7 @@ import Testing
     _ = try scratch.file("passwd-is-here", "not executable")
     let path = "/usr/local/bin:/usr/bin:/bin"
     let run = try InitRun(binary.path, example.arguments, in: scratch) { program in
-      program.environment = (["PATH=" + path] + example.environment).map { Array($0.utf8) }
+      program.environment = (["PATH=" + path] + example.environment + InitRun.sanitizerOptions).map { Array($0.utf8) }
       if example.environment.contains(where: { $0.hasPrefix("PATH=") }) { program.environment.removeFirst() }
     }
     #expect(try await run.code() == example.code, "\(run.output)")

@@ -14,6 +14,11 @@ final class InitRun: @unchecked Sendable {
   private let outputPath: String
   private var status: ExitStatus?
 
+  /// What scripts/soak tells programs that were built with a sanitizer.
+  static let sanitizerOptions = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }.map {
+    "\($0.key)=\($0.value)"
+  }
+
   /// Starts an executable with its arguments.
   /// - Parameter prepare: changes what the process inherits.
   init(
@@ -23,9 +28,7 @@ final class InitRun: @unchecked Sendable {
     self.scratch = try scratch ?? ScratchDirectory()
     outputPath = self.scratch.path + "/output-\(UUID().uuidString.prefix(8))"
     let words = ([executable] + arguments).map { Array($0.utf8) }
-    // What scripts/soak tells programs that were built with a sanitizer.
-    let sanitizers = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }.map { "\($0.key)=\($0.value)" }
-    let inherited = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "SCRATCH=" + self.scratch.path] + sanitizers
+    let inherited = ["PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "SCRATCH=" + self.scratch.path] + Self.sanitizerOptions
     var program = Program(
       executable: Path(string: executable), arguments: words, environment: (inherited + environment).map { Array($0.utf8) })
     let output = try Path(string: outputPath).open(O_WRONLY | O_CREAT | O_APPEND)

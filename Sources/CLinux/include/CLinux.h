@@ -54,9 +54,6 @@ long lc_sigqueue(int pid, int signal, long value);
 long lc_reap(int *status); // the next child that ended or stopped; 0 when none has, -ECHILD when there is none at all
 long lc_terminal_group(int fd);
 long lc_set_terminal_group(int fd, int group);
-// Starts a process in that group which sends us each SIGINT that the terminal gives the group; it dies with us, and is no child for
-// lc_reap. Returns its pid.
-long lc_watch_interrupts(int group);
 
 // Signals; in a mask bit n-1 is signal n.
 struct lc_arrival {
@@ -92,6 +89,8 @@ struct lc_spawn {
   int only_named;           // everything above the placed ones is closed, unless kept: libraries open descriptors without close-on-exec
   const int *kept;          // descriptors that lose close-on-exec where they are
   int kept_count;
+  int *watcher;             // where the pid goes of a process in the new group that sends us a signal for each SIGINT that the
+                            // terminal gives the group, or NULL; it dies with us, and is no child for lc_reap
   char *listen_pid;         // where in the environment its pid is written in decimal (12 bytes of room), or NULL
 };
 

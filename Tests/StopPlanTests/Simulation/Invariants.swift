@@ -78,7 +78,7 @@ struct Invariants {
     case .killing:
       killBegan = now
       checkKillTime(now)
-    case .deadlineMoved, .hookOverran, .unkillable: break
+    case .deadlineMoved, .hookOverran, .interrupted, .unkillable: break
     }
   }
 
