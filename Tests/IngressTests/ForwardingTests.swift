@@ -217,7 +217,8 @@ import Testing
         try await Task.sleep(for: .milliseconds(300))
         buffered = try await harness.proxy.status().buffered
       }
-      #expect(last < 8 * 1024 * 1024, "\(last) octets were taken from the replica")
+      // Four sockets' buffers grow up to tcp_rmem and tcp_wmem each; the proxy's own is bounded below.
+      #expect(last < total / 2, "\(last) octets were taken from the replica")
       #expect(buffered <= 256 * 1024, "\(buffered) octets are buffered")
       #expect(try await blocking { try client.read(total).count } == total)
     }
