@@ -284,7 +284,8 @@ static int watch_interrupts(int group) {
     return pid;
   }
   lc_call5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  lc_call3(SYS_close_range, 0, ~0u, 0);
+  if (lc_call3(SYS_close_range, 0, ~0u, 0) < 0)
+    for (int fd = 0; fd < 65536; fd++) lc_close(fd);
   uint64_t interrupt = (uint64_t)1 << (SIGINT - 1);
   siginfo_t info;
   while (lc_call1(SYS_getppid, 0) == keeper)

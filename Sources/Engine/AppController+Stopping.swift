@@ -8,6 +8,7 @@ extension AppController {
   /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan.
   func stopReplica(_ number: ReplicaNumber) async {
     guard let process = processes[number] else { return }
+    await process.leave()
     let plan = process.plan
     let deadline = min(fullStopDeadline ?? .never, Clock.now + plan.grace)
     await report(.normal, "Killing", "Stopping replica \(process.name)", process.name)

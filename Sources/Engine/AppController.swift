@@ -219,7 +219,7 @@ actor AppController {
 
   private func ready(_ process: ReplicaProcess, _ number: ReplicaNumber, _ began: Instant) async {
     let isReady = await waitTelling({ "\(process.name) is not ready: \(await process.notReadyReason)" }) { await process.untilReady() }
-    guard isReady else { return }
+    guard isReady, await !process.isLeaving else { return }
     do {
       if let port = process.port { try await proxy?.add(process.name, port: port) }
     } catch {

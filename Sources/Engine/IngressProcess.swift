@@ -36,6 +36,8 @@ actor IngressProcess {
       for await event in client.events {
         if case .drained(let replica) = event { isDrained(replica) }
       }
+      // It is gone, and with it whatever was in flight.
+      for replica in drainWaiters.keys { wake(replica) }
     }
   }
 

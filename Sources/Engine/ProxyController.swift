@@ -113,6 +113,8 @@ actor ProxyController {
   }
 
   private func restart() async {
+    // A stop may have come since this was decided.
+    guard supervision.isWanted else { return feed(.ended) }
     let process = next()
     let telling = Task {
       do {

@@ -28,6 +28,8 @@ actor ReplicaProcess {
   private(set) var exitStatus: ExitStatus?
   /// Whether something of it may still run, though its keeper is gone.
   private(set) var isInDoubt = false
+  /// Whether its stop has begun, before its keeper is asked.
+  private(set) var isLeaving = false
   private(set) var lastProbe = ""
 
   init(name: String, app: App, port: Int?, listener: Descriptor?, context: EngineContext) {
@@ -200,7 +202,8 @@ actor ReplicaProcess {
       let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"
       await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)")
     }
-    await survivors.stop(by: plan.firstSignal, grace: plan.grace)
+    let deadline = min(Clock.now + plan.grace, stopDeadline ?? .never)
+    await survivors.stop(by: plan.firstSignal, deadline: deadline)
     guard survivors.lockIsHeld else { return }
     isInDoubt = true
     await report(
@@ -246,6 +249,9 @@ actor ReplicaProcess {
   }
 
   // MARK: - Stop
+
+  /// Notes that it is on its way out: it is not to be added to the proxy any more.
+  func leave() { isLeaving = true }
 
   /// Whether a stop was asked for.
   var wasAskedToStop: Bool { stopDeadline != nil }

@@ -38,9 +38,8 @@ struct Survivors {
     return (try? descriptor.lock()) == false
   }
 
-  /// Tells them to stop, and kills what is left after the grace.
-  func stop(by signal: Signal, grace: TimeSpan) async {
-    let deadline = Clock.now + grace
+  /// Tells them to stop, and kills what is left at the deadline.
+  func stop(by signal: Signal, deadline: Instant) async {
     var told: Set<ProcessIdentity> = []
     var left = find()
     while !left.isEmpty, Clock.now < deadline {

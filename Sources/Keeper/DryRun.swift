@@ -9,7 +9,9 @@ enum DryRun {
     plan.append(to: &text)
     text.append(text: ", grace ")
     plan.grace.append(to: &text)
-    text.withView { say("plan: ", $0, options.grace == nil ? " (its own default; docker stop kills after 10)" : "") }
+    text.withView {
+      say("plan: ", $0, options.grace == nil && options.planText.isEmpty ? " (its own default; docker stop kills after 10)" : "")
+    }
     if lc_pid() != 1 { say("not PID 1: becomes a child subreaper, so that orphans come to it") }
     let ignored = SignalDispositions(pid: lc_pid())?.ignored ?? []
     for number in 1...64 as ClosedRange<Int32> {

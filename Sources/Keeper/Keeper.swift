@@ -238,6 +238,8 @@ public final class Keeper {
   }
 
   private func take(_ arrival: Signals.Arrival) {
+    // Our own write to a reader that is gone; passed on, it would end the command, and telling of it would raise the next.
+    if arrival.signal == .pipe, arrival.sender == lc_pid() { return }
     if arrival.signal == .chld {
       reap()
     } else if arrival.signal == .cont, mainStatus == nil, let jobControl {

@@ -53,8 +53,12 @@ final class KeeperOptions {
       planText.isEmpty
       ? StopPlan.standard(grace: grace ?? Self.standardGrace) : try StopPlan(text: planText, grace: grace, fallback: Self.standardGrace)
     if planText.isEmpty { plan.steps[0] = .send(.term, scope) }
-    if let pause { plan.begin(with: .pause(pause)) }
+    if let pause {
+      plan.begin(with: .pause(pause))
+      if !planText.isEmpty, grace == nil { plan.grace = plan.grace + pause }
+    }
     if !preStop.isEmpty { plan.begin(with: .hook(preStop)) }
+    if pause != nil || !preStop.isEmpty { plan.reserve = max(plan.reserve, min(plan.grace / 4, .seconds(1))) }
     if let floor { plan.floor = floor }
     if let reserve { plan.reserve = reserve }
     if let until { plan.until = until }
@@ -65,11 +69,13 @@ final class KeeperOptions {
   func openEvents() throws(SystemError) -> Descriptor? {
     if eventsTarget.isEmpty { return nil }
     if let number = eventsTarget.number(limit: Int64(Int32.max)) {
-      let file = Descriptor(number: Int32(truncatingIfNeeded: number))
-      let result = lc_set_cloexec(file.number, 1)
-      if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: -result)) }
-      return file
+      // One of our own: the command keeps its standard streams, and gets no other one that is ours.
+      let copy = lc_duplicate_above(Int32(truncatingIfNeeded: number), 3)
+      if copy < 0 { throw SystemError(code: Int32(truncatingIfNeeded: -copy)) }
+      if number > 2 { _ = lc_set_cloexec(Int32(truncatingIfNeeded: number), 1) }
+      return Descriptor(number: Int32(truncatingIfNeeded: copy))
     }
-    return try Path(eventsTarget).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+    // A named pipe that nobody reads, or that is full, must not hold a stop up.
+    return try Path(eventsTarget).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK)
   }
 }

@@ -66,7 +66,7 @@ struct OptionParser {
       throw Mistake(expectation: "unknown option; see lastcall-init --help")
     }
     if option.rawValue >= Option.setsid.rawValue {
-      value = isNegated ? "0" : "1"
+      if written.count < value.count { value = rest } else { value = isNegated ? "0" : "1" }
       return try set(option)
     }
     if written.count == value.count { return try readValue(of: option, written: written) }

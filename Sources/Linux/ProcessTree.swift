@@ -16,8 +16,8 @@ public struct ProcessRecord: Equatable, Sendable {
   /// How many threads it has.
   public var threads: Int32
 
-  /// Whether it has ended and waits to be reaped.
-  public var isZombie: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+  /// Whether it has ended and waits to be reaped. One whose first thread has ended while others live shows Z too.
+  public var isZombie: Bool { threads <= 1 && (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) }
 
   /// What /proc says of `pid` now, or nil when there is no such process.
   @inline(never)

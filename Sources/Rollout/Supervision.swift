@@ -32,7 +32,8 @@ public struct Supervision: Sendable {
   }
 
   private var phase = Phase.idle
-  private var isWanted = false
+  /// Whether it is wanted now.
+  public private(set) var isWanted = false
   private var backoff: Backoff
 
   /// Nothing runs and nothing is wanted.

@@ -139,6 +139,45 @@ import Testing
     #expect(run.output.contains("a zombie: its parent "), "\(run.output)")
   }
 
+  @Test(arguments: InitBinary.all, ["-v", "--events=2"])
+  func aReaderThatIsGoneHoldsNothingUp(binary: InitBinary, option: String) async throws {
+    let script = "exec 2> >(exec 0<&-; true); sleep 0.2; exec \(binary.path) \(option) --grace 60 sh -c 'sleep 0.3; exit 3'"
+    #expect(try await InitRun("/bin/bash", ["-c", script]).code() == 3)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func eventsOnAStandardStreamLeaveItToTheCommandToo(binary: InitBinary) async throws {
+    let run = try InitRun(binary.path, ["--events", "1", "--", "sh", "-c", "echo hi"])
+    #expect(try await run.code() == 0)
+    #expect(run.lines.contains("hi") && run.output.contains("\"event\":\"ended\""), "\(run.output)")
+  }
+
+  @Test(arguments: InitBinary.all)
+  func eventsToAPipeThatNobodyReadsAreRefused(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    #expect(mkfifo(scratch.path + "/pipe", 0o600) == 0)
+    let run = try InitRun(binary.path, ["--events", scratch.path + "/pipe", "true"], in: scratch)
+    #expect(try await run.code() == 125)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aProgramWhoseFirstThreadHasEndedIsTold(binary: InitBinary) async throws {
+    let program = """
+      import ctypes, signal, threading, time, os
+      signal.signal(signal.SIGTERM, signal.SIG_DFL)
+      threading.Thread(target=lambda: (print("ready", flush=True), time.sleep(1000))).start()
+      ctypes.CDLL(None).pthread_exit(None)
+      """
+    let run = try InitRun(binary.path, ["--stop", "TERM@tree/20", "--grace", "30", "python3", "-c", program])
+    try await run.line("ready")
+    try await eventually("the first thread's end") {
+      ProcessTree.descendants(of: run.pid).contains { $0.state == UInt8(ascii: "Z") }
+    }
+    try run.send(.term)
+    #expect(try await run.code() == 143)
+    #expect(run.seconds < 15)
+  }
+
   @Test(arguments: InitBinary.all)
   func dryRunSaysThePlanAndWhatIsOdd(binary: InitBinary) async throws {
     let run = try InitRun(binary.path, ["--dry-run", "touch", "started"], environment: ["DUMB_INIT_SETSID=0"]) {
