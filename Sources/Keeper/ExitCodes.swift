@@ -12,9 +12,10 @@ struct ExitCodes {
     repeat {
       var rule = rest.take(before: UInt8(ascii: ","))
       var codes = rule.take(before: UInt8(ascii: "="))
+      let length = codes.count
       let first = codes.take(before: UInt8(ascii: "-"))
       guard let low = first.number(limit: 255), let replacement = rule.number(limit: 255) else { return false }
-      guard let high = codes.isEmpty ? low : codes.number(limit: 255), low <= high else { return false }
+      guard let high = first.count == length ? low : codes.number(limit: 255), low <= high else { return false }
       for number in [low, high, replacement] { rules.append(byte: UInt8(truncatingIfNeeded: number)) }
     } while !rest.isEmpty
     return true

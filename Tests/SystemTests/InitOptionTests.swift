@@ -196,6 +196,7 @@ import Testing
     [
       (["-r", "TERM"], "-r \"TERM\": expected SIGNAL:SIGNAL"), (["-r", "KILL:INT"], "expected signals that can be caught"),
       (["--exit", "256=0"], "expected exit codes"), (["--exit", "5-1=0"], "expected exit codes"),
+      (["--exit", "5-=0"], "expected exit codes"),
       (["--pre-stop", "echo 'x"], "a quote is not closed"), (["--pre-stop", "  "], "expected a command"),
       (["--scope", "rest"], "expected main, group or tree"), (["--no-stop"], "unknown option"), (["--pause"], "expected a value"),
     ] as [([String], String)])
