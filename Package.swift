@@ -11,6 +11,7 @@ let package = Package(
   products: [
     .executable(name: "lastcall", targets: ["CommandLineTool"]),
     .executable(name: "lastcall-init", targets: ["lastcall-init"]),
+    .executable(name: "lastcall-keeper", targets: ["lastcall-keeper"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -31,6 +32,7 @@ let package = Package(
     .target(name: "Linux", dependencies: ["StopPlan", "CLinux"], swiftSettings: strict),
     .target(name: "Keeper", dependencies: ["StopPlan", "Linux", "CLinux"], swiftSettings: strict),
     .executableTarget(name: "lastcall-init", dependencies: ["Keeper"], path: "Sources/Init", swiftSettings: strict),
+    .executableTarget(name: "lastcall-keeper", dependencies: ["Keeper"], path: "Sources/ReplicaKeeper", swiftSettings: strict),
 
     .target(name: "CListener"),
 

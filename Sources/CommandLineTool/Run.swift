@@ -50,7 +50,7 @@ struct Run: ParsableCommand {
     if verbose { arguments.append("--verbose") }
     arguments += ["--"] + words
     let binary: String
-    do { binary = try Binaries.lastcallInit() } catch let error as CommandFailure {
+    do { binary = try Binaries.path(of: "lastcall-init") } catch let error as CommandFailure {
       throw CommandFailure(code: 125, message: error.message)
     }
     var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }

@@ -19,7 +19,7 @@ struct Up: AsyncParsableCommand {
     let spec = try file.read()
     let signals = try ServingSignals.stream()
     let engine = try Engine(
-      file: spec, environment: file.environment, initBinary: try Binaries.lastcallInit(), ownBinary: try Binaries.own())
+      file: spec, environment: file.environment, keeperBinary: try Binaries.path(of: "lastcall-keeper"), ownBinary: try Binaries.own())
     let (id, reports) = await engine.reporter.watch()
     let printing = Task {
       for await report in reports {
@@ -58,12 +58,17 @@ enum Binaries {
     return path
   }
 
-  /// `LASTCALL_INIT`, or lastcall-init beside lastcall.
-  static func lastcallInit() throws -> String {
+  /// A binary of ours: beside lastcall-init when `LASTCALL_INIT` says where that is, else beside lastcall.
+  static func path(of name: String) throws -> String {
     let named = ProcessInfo.processInfo.environment["LASTCALL_INIT"]
-    let path = try named ?? URL(fileURLWithPath: own()).deletingLastPathComponent().appendingPathComponent("lastcall-init").path
+    if let named, name == "lastcall-init" { return try check(named, name) }
+    let path = try URL(fileURLWithPath: named ?? own()).deletingLastPathComponent().appendingPathComponent(name).path
+    return try check(path, name)
+  }
+
+  private static func check(_ path: String, _ name: String) throws -> String {
     guard FileManager.default.isExecutableFile(atPath: path) else {
-      throw CommandFailure(code: 1, message: "there is no lastcall-init at \(path); build it with scripts/build, or set LASTCALL_INIT")
+      throw CommandFailure(code: 1, message: "there is no \(name) at \(path); build it with scripts/build, or set LASTCALL_INIT")
     }
     return path
   }

@@ -30,10 +30,10 @@ public actor Engine {
   /// - Parameters:
   ///   - file: the apps.
   ///   - environment: the environment for programs.
-  ///   - initBinary: the path of lastcall-init.
+  ///   - keeperBinary: the path of lastcall-keeper.
   ///   - ownBinary: the path of lastcall.
   /// - Throws: `EngineError` when another engine runs, or the directories cannot be used.
-  public init(file: AppFile, environment: [String: String], initBinary: String, ownBinary: String) throws {
+  public init(file: AppFile, environment: [String: String], keeperBinary: String, ownBinary: String) throws {
     self.file = file
     let paths = EnginePaths(file: file.path, environment: environment)
     try paths.create()
@@ -48,7 +48,7 @@ public actor Engine {
     try lock.write(Array(String(getpid()).utf8))
     let log = try EventLog(path: paths.events)
     context = EngineContext(
-      paths: paths, children: Children(), reporter: Reporter(log: log), initBinary: initBinary, ownBinary: ownBinary,
+      paths: paths, children: Children(), reporter: Reporter(log: log), keeperBinary: keeperBinary, ownBinary: ownBinary,
       environment: environment)
   }
 

@@ -7,17 +7,17 @@ struct EngineContext: Sendable {
   let children: Children
   let reporter: Reporter
   /// The keeper's binary.
-  let initBinary: String
+  let keeperBinary: String
   /// Our own binary, for the proxy.
   let ownBinary: String
   /// The environment for programs, ours taken out of it.
   let environment: [String: String]
 
-  init(paths: EnginePaths, children: Children, reporter: Reporter, initBinary: String, ownBinary: String, environment: [String: String]) {
+  init(paths: EnginePaths, children: Children, reporter: Reporter, keeperBinary: String, ownBinary: String, environment: [String: String]) {
     self.paths = paths
     self.children = children
     self.reporter = reporter
-    self.initBinary = initBinary
+    self.keeperBinary = keeperBinary
     self.ownBinary = ownBinary
     self.environment = environment.filter { name, _ in
       !name.hasPrefix("LASTCALL_") && !name.hasPrefix("LISTEN_") && name != "NOTIFY_SOCKET"

@@ -65,7 +65,7 @@ actor ReplicaProcess {
     let null = try Path("/dev/null").open(O_RDWR)
     defer { null.close() }
     var program = Program(
-      executable: Path(string: context.initBinary), arguments: keeperArguments.map { Array($0.utf8) }, environment: environment)
+      executable: Path(string: context.keeperBinary), arguments: keeperArguments.map { Array($0.utf8) }, environment: environment)
     (program.input, program.output, program.error) = (null, output, output)
     program.directory = Path(string: app.directory)
     program.group = .session
@@ -82,7 +82,7 @@ actor ReplicaProcess {
   private var keeperArguments: [String] {
     let plan = self.plan
     return [
-      "lastcall-init", "--keep", directory, "--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor),
+      "lastcall-keeper", directory, "--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor),
       "--reserve", Self.text(plan.reserve), "--until", plan.until == .main ? "main" : "tree", "--",
     ] + app.command.argv(for: values)
   }

@@ -26,7 +26,6 @@ enum HelpText {
       --parent-death S  get signal S when the parent dies
       --setsid          a session of its own for the command; --no-setsid: never
       --timeout TIME    begin the stop after that long; exit 124 then, 137 if it came to KILL
-      --keep DIRECTORY  keep a replica for an engine: control socket, output and exit record go there
       --events FD|PATH  write what happens as JSON lines
       --dry-run         say what it would do, and what is odd here
       -v, --verbose     say what happens on stderr

@@ -41,17 +41,22 @@ extension Keeper {
       case .watchGroup: findGroupMember()
       case .arm(let moment): deadline = moment ?? .never
       case .note(let note):
-        if case .killing = note { killed = true }
         emit(.note(note))
+        switch note {
+        case .killing: killed = true
+        case .began(.mainEnded, _): break
+        case .began: stopAll()
+        default: break
+        }
       case .finish(_, let leftover):
-        isOver = true
         self.leftover = leftover
+        over(Succession.main)
       }
     }
   }
 
   @inline(never)
-  private var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, watcher: interruptWatcher) }
+  var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, apart: apart) }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {
     do throws(SystemError) {
@@ -86,19 +91,14 @@ extension Keeper {
     let name: ByteView = arguments.pointer[0].map { ByteView($0) } ?? ""
     var spawn = lc_spawn_inheriting()
     do throws(StartError) {
-      // Under an engine its output belongs beside the program's.
-      let log = try? replica?.directory.appending("hooks.log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+      let log = openHookLog()
       if let log { (spawn.out, spawn.err) = (log.number, log.number) }
       defer { log?.close() }
-      hook = try spawner.start(arguments.pointer, isMain: false, &spawn)
+      hook = try spawner.start(arguments.pointer, &spawn)
       emit(.hookStarted(name))
     } catch {
-      let reason =
-        switch error {
-        case .noProcess(let cause), .notExecuted(let cause): cause
-        }
-      emit(.hookFailed(name, reason))
-      if replica == nil { Diagnostics.say("the stop goes on without its hook ", name, reason) }
+      emit(.hookFailed(name, error.cause))
+      if !isFollowed { Diagnostics.say("the stop goes on without its hook ", name, error.cause) }
       hookIsOver = true
     }
   }
@@ -121,23 +121,26 @@ extension Keeper {
   }
 
   /// Whether anybody wants to know what happens.
-  var isTelling: Bool { replica != nil || options.isVerbose || eventsFile != nil }
+  var isTelling: Bool { isFollowed || options.isVerbose || eventsFile != nil }
 
   /// Tells who follows, and who asked to be told on stderr or in a file.
   @inline(never)
   func emit(_ event: KeeperEvent) {
     guard isTelling else { return }
-    let line = events.makeLine(event)
+    lastSequence += 1
+    var json = JSONLine()
+    json.field("seq", lastSequence)
+    json.field("at", wall: Clock.wall)
+    json.fields(of: event.json)
+    json.close()
+    let line = json.bytes
     if options.isVerbose {
       var text: [UInt8] = []
       line.withView { Narration.append($0, at: Clock.now, to: &text) }
       text.withView { Diagnostics.say($0) }
     }
     try? eventsFile?.write(line)
-    if let replica {
-      events.keep(line)
-      replica.broadcast(line)
-    }
+    follow(line)
   }
 
   /// Once a second, for who wants to know: what the stop under way still waits for.

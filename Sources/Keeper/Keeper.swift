@@ -4,30 +4,30 @@ import StopPlan
 
 /// Keeps one process tree: starts its main process, forwards, reaps, and carries out what `StopMachine` decides.
 ///
-/// One wait loop; it wakes only for a signal, a client, output, or the machine's own deadline.
-public final class Keeper {
-  let replica: Replica?
+/// One wait loop; it wakes only for a signal or the machine's own deadline. `ReplicaKeeper` keeps a tree for an engine.
+public class Keeper {
   /// Where events go as JSON lines, if anywhere.
   let eventsFile: Descriptor?
-  var events = EventRing()
+  /// The number of the last event.
+  var lastSequence: Int64 = 0
   var main: Int32 = 0
   var mainStatus: ExitStatus?
   var hook: Int32 = 0
+  /// The exit code when the main process could not be started.
+  var startFailure: UInt8?
   var jobControl: JobControl?
-  /// The process that tells us of Ctrl-C in the main process's group.
-  var interruptWatcher: Int32 = 0
+  let apart = Apart()
   /// A member of the main process's group whose end is watched for the machine.
   var watchedMember: ProcessHandle?
   var deadline = Instant.never
   var timeLimit = Instant.never
+  /// When the succession has something to do; nil is at once.
+  var nextSuccession: Instant?
   /// When it is said next what the stop under way waits for.
   var nextTelling = Instant.never
   var timedOut = false
   var killed = false
   var swept: Int64 = 0
-  /// What the program said of itself by sd_notify(3).
-  var isReady = false
-  var statusText: [UInt8] = []
   /// What the machine is to be answered once its actions are carried out: whether it wants to see the tree, or only the main process.
   var look: Bool?
   var hookIsOver = false
@@ -35,22 +35,28 @@ public final class Keeper {
   /// What the machine ended with.
   var isOver = false
   var leftover = false
+  /// The budget for the stop of everything.
+  var totalGrace: TimeSpan
   // The large ones last.
   let signals: Signals
   let spawner: Spawner
   let options: KeeperOptions
   var machine: StopMachine
+  var succession: Succession
 
-  private init(options: KeeperOptions, plan: StopPlan, signals: Signals, environment: CStrings, replica: Replica?, eventsFile: Descriptor?)
-  {
-    self.options = options
-    self.eventsFile = eventsFile
-    self.signals = signals
-    self.replica = replica
-    spawner = Spawner(signals, environment: environment, grace: plan.grace, directory: options.directory)
+  init(_ setup: KeeperSetup) {
+    options = setup.options
+    signals = setup.signals
+    eventsFile = setup.eventsFile
+    let plan = setup.plan
+    spawner = setup.spawner
     machine = StopMachine(
       StopMachine.Settings(
-        plan: plan, stopOn: options.stopOn, rewrite: options.rewrite, forwardScope: options.scope, isEverythingOurs: lc_pid() == 1))
+        plan: plan, stopOn: options.stopOn, rewrite: options.rewrite, forwardScope: options.scope,
+        isEverythingOurs: lc_pid() == 1 && options.sidecarCount == 0))
+    totalGrace = options.totalGrace(plan)
+    succession = Succession(
+      sidecars: options.sidecarCount, grace: totalGrace, mainPolicy: options.mainPolicy, sidecarPolicy: options.sidecarPolicy)
   }
 
   /// Runs a command as the arguments say, to its end.
@@ -60,88 +66,77 @@ public final class Keeper {
   ///   - environment: `NAME=value` entries. Both must outlive the call.
   /// - Returns: the exit code for our own process; `HelpText` documents it.
   public static func run(arguments: CStrings, environment: CStrings) -> UInt8 {
-    // First of all, so that no signal comes too early.
-    let signals: Signals
-    do throws(SystemError) { signals = try Signals() } catch { return failed("signals cannot be read", error) }
-    var parser = OptionParser(arguments)
-    let plan: StopPlan
-    do throws(OptionParser.Mistake) {
-      try parser.read(environment: environment)
-      plan = try parser.plan()
+    do throws(KeeperSetup.Exit) {
+      return Keeper(try KeeperSetup(arguments: arguments, environment: environment)).loop()
     } catch {
-      Diagnostics.say(error, in: parser.name, parser.value)
-      return 2
+      return error.code
     }
-    let options = parser.options
-    if !options.printed.isEmpty {
-      try? Descriptor.output.write(options.printed)
-      return 0
-    }
-    if options.isDryRun {
-      DryRun.print(plan, options, environment: environment)
-      return 0
-    }
-    if let signal = options.parentDeath { _ = lc_want_parent_death(signal.number) }
-    if lc_pid() != 1 {
-      do throws(SystemError) { try Reaper.becomeSubreaper() } catch { return failed("orphans cannot be adopted", error) }
-    }
-    var replica: Replica?
-    if let directory = options.directory {
-      do throws(SystemError) { replica = try Replica.open(directory) } catch { return failed("the run directory cannot be used", error) }
-    }
-    let eventsFile: Descriptor?
-    do throws(SystemError) { eventsFile = try options.openEvents() } catch { return failed("events cannot be written", error) }
-    let keeper = Keeper(
-      options: options, plan: plan, signals: signals, environment: environment, replica: replica, eventsFile: eventsFile)
-    return keeper.startMain() ?? keeper.loop()
   }
 
-  @inline(never)
-  private static func failed(_ what: ByteView, _ error: SystemError) -> UInt8 {
-    Diagnostics.say(what, "", error)
-    return 125
+  // MARK: - What a keeper of a replica does otherwise
+
+  /// Whether somebody beside `--events` and `-v` wants to know what happens.
+  var isFollowed: Bool { false }
+
+  /// Gives the main process its streams.
+  func prepareMain(_ spawn: inout lc_spawn) {}
+
+  /// The main process has its streams, or needs none.
+  func releaseStreams() {}
+
+  /// Where a hook's output goes; nil is where ours goes.
+  func openHookLog() -> Descriptor? { nil }
+
+  /// Tells who follows.
+  func follow(_ line: [UInt8]) {}
+
+  /// Waits for whatever comes first, at most until then.
+  func wait(until next: Instant) {
+    if watchedMember == nil {
+      if let arrival = signals.wait(until: next) { take(arrival) }
+      if next != .never || isTelling { passTime() }
+      return
+    }
+    var polled = PollSet()
+    polled.watch(PollSet.signals, signals.descriptor)
+    polled.watch(PollSet.member, watchedMember?.descriptor)
+    polled.wait(until: next)
+    takeSignals()
+    passTime()
+    if polled.isReady(PollSet.member) { watchGroup() }
   }
 
   // MARK: - Start
 
-  /// Starts the main process.
-  /// - Returns: nil, or the exit code when it could not be started.
-  private func startMain() -> UInt8? {
+  /// Starts the main process, the first time or again.
+  final func startMain() {
+    let isFirst = main == 0
+    if !isFirst { machine.restart() }
     var spawn = lc_spawn_inheriting()
     spawn.group = group
-    if replica == nil, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
+    if isFirst, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
     if let jobControl { spawn.terminal = jobControl.terminal.number }
     do throws(StartError) {
-      if let replica {
-        spawn.out = replica.output.writer.number
-        spawn.err = replica.error.writer.number
-        // The program holds a read end of its own output open: a keeper's death must not end it by SIGPIPE.
-        var kept: (Int32, Int32) = (replica.output.reader?.number ?? -1, replica.error.reader?.number ?? -1)
-        main = try withUnsafePointer(to: &kept) { (kept) throws(StartError) in
-          spawn.kept = UnsafeRawPointer(kept).assumingMemoryBound(to: Int32.self)
-          spawn.kept_count = 2
-          return try spawner.start(options.command, isMain: true, &spawn)
-        }
-        replica.started()
-      } else {
-        main = try withUnsafeMutablePointer(to: &interruptWatcher) { (watcher) throws(StartError) in
-          if jobControl != nil { spawn.watcher = watcher }
-          return try spawner.start(options.command, isMain: true, &spawn)
-        }
+      prepareMain(&spawn)
+      main = try withUnsafeMutablePointer(to: &apart.pids[Apart.watcher]) { (watcher) throws(StartError) in
+        if isFirst, jobControl != nil { spawn.watcher = watcher }
+        return try spawner.start(options.command, isMain: true, &spawn)
       }
+      releaseStreams()
+      startFailure = nil
+      mainStatus = nil
     } catch {
+      releaseStreams()
       return notStarted(error)
     }
     jobControl?.mainGroup = main
     if let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
-    return nil
   }
 
   /// Own session only where no terminal is lost by it (DESIGN, "sessions").
   private var group: Int32 {
     if let ownSession = options.ownSession { return ownSession ? lc_group_session : lc_group_own }
-    if replica != nil { return lc_group_session }
     if lc_pid() != 1, lc_session() != lc_pid() { return lc_group_own }
     let terminal = lc_open("/dev/tty", O_RDWR | O_NOCTTY, 0)
     if terminal < 0 { return lc_group_session }
@@ -149,7 +144,7 @@ public final class Keeper {
     return lc_group_own
   }
 
-  private func notStarted(_ error: StartError) -> UInt8 {
+  private func notStarted(_ error: StartError) {
     let code: UInt8
     let reason: SystemError
     switch error {
@@ -165,60 +160,25 @@ public final class Keeper {
     }
     emit(.failed(options.commandName, reason))
     mainStatus = .code(code)
-    record()
-    return code
+    startFailure = code
+    over(Succession.main)
   }
 
   // MARK: - The loop
 
-  private func loop() -> UInt8 {
-    takeSignals()
+  @inline(never)
+  final func loop() -> UInt8 {
     while !isOver {
-      let next = min(deadline, timeLimit, nextTelling)
-      if replica == nil, watchedMember == nil {
-        if let arrival = signals.wait(until: next) { take(arrival) }
-        if next != .never || isTelling { passTime() }
-        continue
+      if let nextSuccession {
+        wait(until: min(deadline, timeLimit, nextTelling, nextSuccession))
+      } else {
+        succeed()
       }
-      var polled = PollSet()
-      watch(&polled)
-      polled.wait(until: next)
-      takeSignals()
-      passTime()
-      dispatch(&polled)
     }
     return finish()
   }
 
-  private func watch(_ polled: inout PollSet) {
-    polled.watch(PollSet.signals, signals.descriptor)
-    polled.watch(PollSet.member, watchedMember?.descriptor)
-    guard let replica else { return }
-    polled.watch(PollSet.listener, replica.listener)
-    polled.watch(PollSet.notify, replica.notify)
-    polled.watch(PollSet.output, replica.output.reader)
-    polled.watch(PollSet.error, replica.error.reader)
-    for place in replica.clients.indices {
-      if let client = replica.clients[place] { polled.watch(PollSet.clients + place, client.descriptor, writes: client.isBehind) }
-    }
-  }
-
-  /// Takes what is there. Signals are taken apart, before everything else.
-  private func dispatch(_ polled: inout PollSet) {
-    if polled.isReady(PollSet.member) { watchGroup() }
-    guard let replica else { return }
-    if polled.isReady(PollSet.output) || polled.isReady(PollSet.error) { replica.readOutput(rounds: 16) }
-    if polled.isReady(PollSet.notify) { readNotifications(replica) }
-    for place in replica.clients.indices where polled.isReady(PollSet.clients + place) {
-      if let client = replica.clients[place] { serve(client) }
-    }
-    replica.dropGone()
-    if polled.isReady(PollSet.listener) {
-      while let client = replica.acceptClient() { client.send(status("keeper")) }
-    }
-  }
-
-  private func passTime() {
+  final func passTime() {
     let now = Clock.now
     if now >= timeLimit {
       timeLimit = .never
@@ -230,10 +190,11 @@ public final class Keeper {
       deadline = .never
       feed(.clock)
     }
+    if let nextSuccession, now >= nextSuccession { self.nextSuccession = nil }
     tellWaiting(at: now)
   }
 
-  private func takeSignals() {
+  final func takeSignals() {
     while let arrival = signals.next() { take(arrival) }
   }
 
@@ -244,10 +205,12 @@ public final class Keeper {
       reap()
     } else if arrival.signal == .cont, mainStatus == nil, let jobControl {
       jobControl.continued()
-    } else if arrival.sender == interruptWatcher, interruptWatcher > 0 {
+    } else if arrival.sender == apart.pids[Apart.watcher], arrival.sender > 0 {
       feed(.interrupted)
     } else {
       feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
+      // The machine of a main process that is gone has no stop to begin.
+      if mainStatus != nil, options.stopOn.contains(arrival.signal) { stopAll() }
     }
   }
 
@@ -264,11 +227,17 @@ public final class Keeper {
           hook = 0
           emit(.hookEnded(status))
           feed(.hookEnded)
+        } else if let sidecar = apart.place(of: pid) {
+          apart.pids[sidecar] = 0
+          emit(.sidecarEnded(options.sidecar(sidecar).name, pid, status))
+          over(sidecar)
         } else {
           swept += 1
         }
       case .stopped(let pid, _): if pid == main { jobControl?.mainStopped() }
-      case .nothing: return feed(.reaped(main: mainEnded, treeEmpty: false))
+      case .nothing:
+        let isEmpty = mainStatus != nil && options.sidecarCount > 0 && observer.isTreeEmpty()
+        return feed(.reaped(main: mainEnded, treeEmpty: isEmpty))
       case .noChildren: return feed(.reaped(main: mainEnded, treeEmpty: true))
       }
     }
@@ -276,28 +245,11 @@ public final class Keeper {
 
   // MARK: - The end
 
-  private func finish() -> UInt8 {
-    replica?.readOutput(rounds: 64)
-    replica?.finishOutput()
+  func finish() -> UInt8 {
     emit(.ended(mainStatus, leftover: leftover, swept: swept))
-    record()
     jobControl?.end()
+    if let startFailure { return startFailure }
     if timedOut { return killed ? 137 : 124 }
     return options.exitCodes.apply(to: mainStatus?.shellCode ?? 137)
-  }
-
-  private func record() {
-    guard let replica else { return }
-    var json = JSONLine()
-    json.field("at", wall: Clock.wall)
-    json.field("pid", Int64(main))
-    if let mainStatus { json.field(mainStatus) }
-    json.field("killed", killed)
-    json.field("leftover", leftover)
-    json.field("swept", swept)
-    json.close()
-    do throws(SystemError) { try replica.record(json.bytes) } catch {
-      Diagnostics.say("the exit record cannot be written", "", error)
-    }
   }
 }

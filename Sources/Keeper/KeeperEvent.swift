@@ -41,6 +41,16 @@ struct KeeperEvent {
   /// The program could not be started.
   static func failed(_ command: ByteView, _ error: SystemError) -> KeeperEvent { KeeperEvent("failed", command: command, error) }
   static func exited(_ pid: Int32, _ status: ExitStatus) -> KeeperEvent { KeeperEvent("exited", pid: pid, status) }
+  static func sidecarStarted(_ name: ByteView, _ pid: Int32) -> KeeperEvent {
+    var event = KeeperEvent("sidecarStarted", pid: pid)
+    event.json.field("name", text: name)
+    return event
+  }
+  static func sidecarEnded(_ name: ByteView, _ pid: Int32, _ status: ExitStatus) -> KeeperEvent {
+    var event = KeeperEvent("sidecarEnded", pid: pid, status)
+    event.json.field("name", text: name)
+    return event
+  }
   static func forwarded(_ signal: Signal) -> KeeperEvent { KeeperEvent("forwarded", sent: signal) }
   static func signalled(_ pid: Int32, _ signal: Signal) -> KeeperEvent {
     var event = KeeperEvent("signalled", pid: pid, sent: signal)

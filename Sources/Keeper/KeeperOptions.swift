@@ -34,8 +34,12 @@ final class KeeperOptions {
   var eventsTarget: ByteView = ""
   /// Whether the plan and what is odd about the surroundings is printed, and nothing run.
   var isDryRun = false
-  /// The run directory of a replica that is kept for an engine.
-  var directory: ByteView?
+  /// The sidecars, each as `NAME: COMMAND`.
+  private var sidecars = InlineArray<16, ByteView>(repeating: "")
+  private(set) var sidecarCount = 0
+  /// What the death of a sidecar means, and that of the main process.
+  var sidecarPolicy = Succession.Policy.restart
+  var mainPolicy = Succession.Policy.stop
   /// The program and its arguments.
   var command: CStrings
 
@@ -47,11 +51,35 @@ final class KeeperOptions {
   /// The program's name.
   var commandName: ByteView { command[0].map { ByteView($0) } ?? "" }
 
-  /// The plan that these options make.
+  /// A sidecar's name and command; the first has number 1.
+  func sidecar(_ number: Int) -> (name: ByteView, command: ByteView) {
+    var command = sidecars[number - 1]
+    let name = command.take(before: UInt8(ascii: ":"))
+    return (name, command)
+  }
+
+  /// Adds a sidecar.
+  /// - Returns: false when the text is not `NAME: COMMAND`, or there are too many.
+  func addSidecar(_ text: ByteView) -> Bool {
+    guard sidecarCount < Succession.limit else { return false }
+    sidecars[sidecarCount] = text
+    sidecarCount += 1
+    let (name, command) = sidecar(sidecarCount)
+    return !name.isEmpty && (try? Words.split(command))?.isEmpty == false
+  }
+
+  /// The budget for the stop of everything, of which the main process's plan has its part.
+  func totalGrace(_ plan: StopPlan) -> TimeSpan {
+    sidecarCount == 0 ? plan.grace : grace ?? max(Self.standardGrace, plan.grace + plan.grace / 3)
+  }
+
+  /// The plan that these options make for the main process.
   func plan() throws(StopPlanError) -> StopPlan {
+    let grace = self.grace.map { Succession.mainGrace($0, sidecars: sidecarCount) }
+    let standardGrace = Succession.mainGrace(Self.standardGrace, sidecars: sidecarCount)
     var plan =
       planText.isEmpty
-      ? StopPlan.standard(grace: grace ?? Self.standardGrace) : try StopPlan(text: planText, grace: grace, fallback: Self.standardGrace)
+      ? StopPlan.standard(grace: grace ?? standardGrace) : try StopPlan(text: planText, grace: grace, fallback: standardGrace)
     if planText.isEmpty { plan.steps[0] = .send(.term, scope) }
     if let pause {
       plan.begin(with: .pause(pause))

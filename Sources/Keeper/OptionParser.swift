@@ -49,10 +49,14 @@ struct OptionParser {
 
   /// An option; from `setsid` on they need no value and can be written with `no-` before them.
   private enum Option: Int {
-    case stop, grace, floor, reserve, until, stopOn, timeout, keep, scope, preStop, pause, rewrite, exit, parentDeath, events
+    case stop, grace, floor, reserve, until, stopOn, timeout, scope, preStop, pause, rewrite, exit, parentDeath, events
+    case with, withPolicy, mainPolicy
     case setsid, verbose, dryRun
     static var names: ByteView {
-      "stop grace floor reserve until stop-on timeout keep scope pre-stop pause rewrite exit parent-death events setsid verbose dry-run"
+      """
+      stop grace floor reserve until stop-on timeout scope pre-stop pause rewrite exit parent-death events \
+      with with-policy main-policy setsid verbose dry-run
+      """
     }
   }
 
@@ -146,21 +150,36 @@ struct OptionParser {
     case .rewrite: try forEachPart { (part) throws(Mistake) in try Self.rewrite(part, &options.rewrite) }
     case .exit: if !options.exitCodes.add(value) { throw Mistake(expectation: "expected exit codes, as 143=0 or 1-5=0") }
     case .parentDeath: options.parentDeath = try Self.catchable(value)
+    case .with:
+      try forEachPart(separatedBy: UInt8(ascii: "\n")) { (part) throws(Mistake) in
+        if !options.addSidecar(part) { throw Mistake(expectation: "expected NAME: COMMAND, at most 16 times") }
+      }
+    case .withPolicy: options.sidecarPolicy = try policy()
+    case .mainPolicy: options.mainPolicy = try policy()
     case .events: options.eventsTarget = value
     case .setsid: options.ownSession = isOn
     case .verbose: options.isVerbose = isOn
     case .dryRun: options.isDryRun = isOn
-    case .keep: options.directory = value
     }
   }
 
   private var isOn: Bool { value[0] != UInt8(ascii: "0") }
 
-  /// Gives `body` what commas separate.
+  /// Gives `body` what the separator, a comma, separates.
   @inline(never)
-  private func forEachPart(_ body: (ByteView) throws(Mistake) -> Void) throws(Mistake) {
+  private func forEachPart(
+    separatedBy separator: UInt8 = UInt8(ascii: ","), _ body: (ByteView) throws(Mistake) -> Void
+  ) throws(Mistake) {
     var rest = value
-    repeat { try body(rest.take(before: UInt8(ascii: ","))) } while !rest.isEmpty
+    repeat { try body(rest.take(before: separator)) } while !rest.isEmpty
+  }
+
+  @inline(never)
+  private func policy() throws(Mistake) -> Succession.Policy {
+    guard let position = value.position(among: "ignore restart stop"), let policy = Succession.Policy(rawValue: UInt8(position)) else {
+      throw Mistake(expectation: "expected ignore, restart or stop")
+    }
+    return policy
   }
 
   @inline(never)

@@ -69,20 +69,22 @@ struct Spawner {
   }
 
   /// Starts a program with our signal state as it was inherited.
+  /// - Parameter executable: the program's file; nil finds what the first argument names.
   /// - Returns: its pid.
   @inline(never)
-  func start(_ arguments: CStrings, isMain: Bool, _ spawn: inout lc_spawn) throws(StartError) -> Int32 {
+  func start(_ arguments: CStrings, executable: Path? = nil, isMain: Bool = false, _ spawn: inout lc_spawn) throws(StartError) -> Int32 {
     spawn.argv = CStringArray.constant(arguments)
     spawn.environment = CStringArray.constant(environment)
     spawn.mask = signals.inheritedMask
     if signals.childrenWereIgnored { spawn.ignored = 1 << UInt64(Signal.chld.number - 1) }
     if isMain { spawn.listen_pid = listenPid }
-    let executable: Path
+    if let executable { return try spawn.start(executable) }
+    let found: Path
     do throws(SystemError) {
-      executable = try Executable.find(arguments[0].map { ByteView($0) } ?? "", path: path)
+      found = try Executable.find(arguments[0].map { ByteView($0) } ?? "", path: path)
     } catch {
       throw .notExecuted(error)
     }
-    return try spawn.start(executable)
+    return try spawn.start(found)
   }
 }

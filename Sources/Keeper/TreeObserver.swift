@@ -7,14 +7,25 @@ struct TreeObserver {
   let keeper: Int32
   /// The main process.
   let main: Int32
-  /// A child of ours that is no part of the tree, 0 when there is none.
-  let watcher: Int32
+  /// Children of ours that are no part of the tree, with everything below them.
+  let apart: Apart
+
+  @inline(never)
+  private func isApart(_ pid: Int32) -> Bool { apart.place(of: pid) != nil }
+
+  /// Whether nothing is left of the tree: who lost its parent is our own child.
+  func isTreeEmpty() -> Bool {
+    var children: [ProcessRecord] = []
+    _ = ProcessTree.appendChildren(of: keeper, to: &children)
+    for child in children where !isApart(child.identity.pid) { return false }
+    return true
+  }
 
   /// The living processes of the tree.
   @inline(never)
   func members() -> [Observation.Member] {
     var members: [Observation.Member] = []
-    for record in ProcessTree.descendants(of: keeper) where !record.isZombie && record.identity.pid != watcher {
+    for record in ProcessTree.descendants(of: keeper, isApart: isApart) where !record.isZombie && !isApart(record.identity.pid) {
       members.append(member(record))
     }
     return members
@@ -22,7 +33,7 @@ struct TreeObserver {
 
   /// Who is still there, for a person: pids and names; who is a zombie because its own parent lives and does not reap it.
   func describe(to text: inout [UInt8]) {
-    for record in ProcessTree.descendants(of: keeper) where record.identity.pid != watcher {
+    for record in ProcessTree.descendants(of: keeper, isApart: isApart) where !isApart(record.identity.pid) {
       if record.isZombie, record.parent == keeper { continue }
       if !text.isEmpty { text.append(text: ", ") }
       text.append(number: Int64(record.identity.pid))
@@ -79,5 +90,20 @@ enum Shell {
   static func isForeground(child: Int32) -> Bool {
     guard let ignored = SignalDispositions(pid: child)?.ignored else { return false }
     return !(ignored.contains(.int) && ignored.contains(.quit))
+  }
+}
+
+/// Children of a keeper that are no part of its main process's tree, each at a place of its own.
+final class Apart {
+  /// The place of the process that tells of Ctrl-C; a sidecar's is its number.
+  static var watcher: Int { 0 }
+
+  var pids = InlineArray<17, Int32>(repeating: 0)
+
+  /// Where a process stands, or nil when it is part of the tree.
+  @inline(never)
+  func place(of pid: Int32) -> Int? {
+    for place in pids.indices where pids[place] == pid { return place }
+    return nil
   }
 }

@@ -56,8 +56,9 @@ public enum ProcessTree {
   ///
   /// A child is listed under the thread that forked it, so every thread's list is read; a kernel without these lists
   /// (CONFIG_PROC_CHILDREN) has the whole of /proc scanned instead.
+  /// - Parameter isApart: whether what is below a process, by its pid, is not looked for.
   @inline(never)
-  public static func descendants(of root: Int32) -> [ProcessRecord] {
+  public static func descendants(of root: Int32, isApart: (Int32) -> Bool = { _ in false }) -> [ProcessRecord] {
     var found: [ProcessRecord] = []
     let hasLists = appendChildren(of: root, to: &found)
     var next = 0
@@ -66,8 +67,8 @@ public enum ProcessTree {
       let process = found[next]
       next += 1
       // A zombie's children have moved; who has one thread has one list.
-      if process.isZombie { continue }
       let pid = process.identity.pid
+      if process.isZombie || isApart(pid) { continue }
       if !hasLists {
         scan(below: pid, &found)
       } else if process.threads == 1 {

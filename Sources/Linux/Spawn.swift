@@ -7,6 +7,13 @@ public enum StartError: Error, Equatable, Sendable {
   case noProcess(SystemError)
   /// The process could not become the program.
   case notExecuted(SystemError)
+
+  /// The failure behind it.
+  public var cause: SystemError {
+    switch self {
+    case .noProcess(let cause), .notExecuted(let cause): cause
+    }
+  }
 }
 
 extension lc_spawn {

@@ -136,6 +136,14 @@ public struct StopMachine: ~Copyable, Sendable {
     stop = StopProgress(plan: settings.plan)
   }
 
+  /// The main process has been started again, after `.finish`.
+  public mutating func restart() {
+    mainStatus = nil
+    treeEmpty = false
+    isFinished = false
+    stop = StopProgress(plan: stop.plan)
+  }
+
   /// The moment by which the stop under way must be over, or nil when none is.
   public var deadline: Instant? { stop.isUnderWay ? stop.killBound : nil }
 

@@ -15,6 +15,11 @@ struct InitBinary: CustomTestStringConvertible, Sendable {
     return found
   }()
 
+  /// The lastcall-keeper beside it.
+  var keeper: InitBinary {
+    InitBinary(path: (path as NSString).deletingLastPathComponent + "/lastcall-keeper", testDescription: testDescription)
+  }
+
   /// The test bundle is beside the products.
   private static var products: String {
     let executable = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? CommandLine.arguments[0]

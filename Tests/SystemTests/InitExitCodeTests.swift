@@ -41,8 +41,6 @@ import Testing
     Case(arguments: ["true"], code: 2, says: "LASTCALL_GRACE \"1y\"", environment: ["LASTCALL_GRACE=1y"]),
     Case(arguments: ["true"], code: 2, says: "LASTCALL_STOP \"TERM//\"", environment: ["LASTCALL_STOP=TERM//"]),
     Case(arguments: ["--grace", "5", "true"], code: 0, environment: ["LASTCALL_GRACE=8"]),
-    Case(
-      arguments: ["--keep", "/no/such/directory", "true"], code: 125, says: "the run directory cannot be used: no such file or directory"),
     Case(arguments: ["--version"], code: 0, says: "lastcall-init "),
     Case(arguments: ["--help"], code: 0, says: "Usage: lastcall-init"),
   ]

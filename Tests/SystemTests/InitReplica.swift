@@ -4,7 +4,7 @@ import Linux
 import StopPlan
 import Testing
 
-/// One replica kept by `lastcall-init --keep`, as an engine sees it.
+/// One replica kept by lastcall-keeper, as an engine sees it.
 final class InitReplica: Sendable {
   let run: InitRun
   let directory: String
@@ -17,7 +17,7 @@ final class InitReplica: Sendable {
     directory = scratch.path + "/r"
     try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: false)
     run = try InitRun.script(
-      binary, ["--keep", directory] + options, script, in: scratch, environment: environment, prepare: prepare)
+      binary.keeper, [directory] + options, script, in: scratch, environment: environment, prepare: prepare)
   }
 
   convenience init(

@@ -4,7 +4,7 @@ import Linux
 import StopPlan
 import Testing
 
-/// `lastcall-init --keep`: one replica, its control socket, its output, its records.
+/// lastcall-keeper: one replica, its control socket, its output, its records.
 @Suite struct InitReplicaTests {
   static let worker = "trap 'echo told; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
 
@@ -259,9 +259,22 @@ import Testing
   @Test(arguments: InitBinary.all)
   func aProgramThatCannotBeStartedLeavesARecordToo(binary: InitBinary) async throws {
     let scratch = try ScratchDirectory()
-    let run = try InitRun(binary.path, ["--keep", scratch.path, "no-such-command"], in: scratch)
+    let run = try InitRun(binary.keeper.path, [scratch.path, "no-such-command"], in: scratch)
     #expect(try await run.code() == 127)
     #expect(try String(contentsOfFile: scratch.path + "/exit.json", encoding: .utf8).contains("\"code\":127"))
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aDirectoryThatIsNotThereIsSaid(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let run = try InitRun(binary.keeper.path, ["/no/such/directory", "true"], in: scratch)
+    #expect(try await run.code() == 125)
+    #expect(run.output.contains("the run directory cannot be used: no such file or directory"), "\(run.output)")
+    for arguments in [[], ["--help"]] {
+      let run = try InitRun(binary.keeper.path, arguments, in: scratch)
+      #expect(try await run.code() == 2)
+      #expect(run.output.contains("usage: lastcall-keeper DIRECTORY"), "\(run.output)")
+    }
   }
 
   @Test(arguments: InitBinary.all)
@@ -269,7 +282,7 @@ import Testing
     let scratch = try ScratchDirectory()
     let long = scratch.path + "/" + String(repeating: "d", count: 100)
     try FileManager.default.createDirectory(atPath: long, withIntermediateDirectories: false)
-    let run = try InitRun(binary.path, ["--keep", long, "true"], in: scratch)
+    let run = try InitRun(binary.keeper.path, [long, "true"], in: scratch)
     #expect(try await run.code() == 125)
     #expect(run.output.contains("the path is too long"), "\(run.output)")
   }

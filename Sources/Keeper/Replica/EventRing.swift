@@ -5,21 +5,8 @@ import StopPlan
 struct EventRing {
   private var lines: [UInt8] = []
   private var firstSequence: Int64 = 1
-  private(set) var lastSequence: Int64 = 0
 
   static let sizeLimit = 65_536
-
-  /// Numbers an event.
-  /// - Returns: its line.
-  mutating func makeLine(_ event: KeeperEvent) -> [UInt8] {
-    lastSequence += 1
-    var json = JSONLine()
-    json.field("seq", lastSequence)
-    json.field("at", wall: Clock.wall)
-    json.fields(of: event.json)
-    json.close()
-    return json.bytes
-  }
 
   /// Keeps a line, and forgets the oldest when there are too many.
   mutating func keep(_ line: [UInt8]) {

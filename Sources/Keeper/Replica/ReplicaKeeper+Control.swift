@@ -3,7 +3,7 @@ import Linux
 import StopPlan
 
 /// The keeper's control socket and the program's own notifications.
-extension Keeper {
+extension ReplicaKeeper {
   /// The version of the control protocol.
   static var protocolVersion: Int64 { 1 }
 
@@ -63,7 +63,7 @@ extension Keeper {
     json.field("protocol", Self.protocolVersion)
     json.field("keeper", Int64(lc_pid()))
     json.field("main", Int64(main))
-    json.field("seq", events.lastSequence)
+    json.field("seq", lastSequence)
     json.field("state", text: mainStatus != nil ? "ended" : machine.deadline == nil ? "running" : "stopping")
     if let mainStatus { json.field(mainStatus) }
     if let deadline = machine.deadline { json.field("deadline", deadline.nanoseconds) }
@@ -73,7 +73,7 @@ extension Keeper {
     return json.bytes
   }
 
-  func readNotifications(_ replica: Replica) {
+  func readNotifications() {
     var datagram: [UInt8] = []
     while (try? replica.notify.receive(into: &datagram, count: 4096)) != nil { datagram.withView { note($0) } }
   }

@@ -11,6 +11,8 @@ final class Replica {
   let notify: Descriptor
   /// Each client has a place of its own for as long as it is connected.
   private(set) var clients = InlineArray<16, ControlClient?>(repeating: nil)
+  /// The descriptors that the program keeps open.
+  let kept = UnsafeMutablePointer<Int32>.allocate(capacity: 2)
   private var log: OutputLog
   private(set) var output: OutputLog.Stream
   private(set) var error: OutputLog.Stream
@@ -24,7 +26,11 @@ final class Replica {
     self.log = OutputLog(file: log)
     self.output = output
     self.error = error
+    kept[0] = output.reader?.number ?? -1
+    kept[1] = error.reader?.number ?? -1
   }
+
+  deinit { kept.deallocate() }
 
   /// Opens what a keeper needs in a run directory. Apart from `init`: an object that is half made would have to be taken apart.
   @inline(never)
