@@ -45,7 +45,9 @@ extension Keeper {
         switch note {
         case .killing: killed = true
         case .began(.mainEnded, _): break
-        case .began: stopAll()
+        case .began:
+          giveNotice()
+          stopAll()
         default: break
         }
       case .finish(_, let leftover):

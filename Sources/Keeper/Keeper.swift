@@ -23,6 +23,10 @@ public class Keeper {
   var timeLimit = Instant.never
   /// When the succession has something to do; nil is at once.
   var nextSuccession: Instant?
+  /// By when the stop that was announced has to be over, and until when its pause lasts; long ago when none was.
+  var announcedDeadline = Instant(nanoseconds: 0)
+  var pauseEnd = Instant(nanoseconds: 0)
+  var hasNoticed = false
   /// When it is said next what the stop under way waits for.
   var nextTelling = Instant.never
   var timedOut = false
@@ -130,6 +134,7 @@ public class Keeper {
       return notStarted(error)
     }
     jobControl?.mainGroup = main
+    if !options.noticeFile.isEmpty { Path(options.noticeFile).unlink() }
     if let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
   }
@@ -208,7 +213,14 @@ public class Keeper {
     } else if arrival.sender == apart.pids[Apart.watcher], arrival.sender > 0 {
       feed(.interrupted)
     } else {
-      feed(.signal(arrival.signal, value: arrival.value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
+      var value = arrival.value
+      if let sent = value, let announcement = Announcement(value: sent) {
+        take(announcement, from: arrival)
+        if arrival.signal == Announcement.signal { return }
+        value = nil
+      }
+      if options.stopOn.contains(arrival.signal) { useAnnouncement() }
+      feed(.signal(arrival.signal, value: value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
       // The machine of a main process that is gone has no stop to begin.
       if mainStatus != nil, options.stopOn.contains(arrival.signal) { stopAll() }
     }

@@ -41,6 +41,8 @@ struct KeeperEvent {
   /// The program could not be started.
   static func failed(_ command: ByteView, _ error: SystemError) -> KeeperEvent { KeeperEvent("failed", command: command, error) }
   static func exited(_ pid: Int32, _ status: ExitStatus) -> KeeperEvent { KeeperEvent("exited", pid: pid, status) }
+  /// A stop will come, and has to be over by then.
+  static func announced(_ deadline: Instant) -> KeeperEvent { KeeperEvent("stopAnnounced", "deadline", deadline.nanoseconds) }
   static func sidecarStarted(_ name: ByteView, _ pid: Int32) -> KeeperEvent {
     var event = KeeperEvent("sidecarStarted", pid: pid)
     event.json.field("name", text: name)

@@ -23,6 +23,9 @@ final class KeeperOptions {
   /// A command that runs before the plan's first step, and a pause after it.
   var preStop: [[UInt8]] = []
   var pause: TimeSpan?
+  /// How the main process, and who looks at a file, learn that the stop is coming.
+  var notice: Signal?
+  var noticeFile: ByteView = ""
   /// What an exit code becomes.
   var exitCodes = ExitCodes()
   /// The signal that we want when our parent dies.

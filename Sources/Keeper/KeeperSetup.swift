@@ -20,6 +20,9 @@ final class KeeperSetup {
   init(arguments: CStrings, environment: CStrings, directory: ByteView? = nil) throws(Exit) {
     // First of all, so that no signal comes too early.
     do throws(SystemError) { signals = try Signals() } catch { throw Self.failed("signals cannot be read", error) }
+    if directory == nil, arguments[0] != nil, let first = arguments[1], ByteView(first) == "began" {
+      throw Exit(code: Began.run(arguments + 2, signals))
+    }
     var parser = OptionParser(arguments)
     do throws(OptionParser.Mistake) {
       try parser.read(environment: environment)

@@ -50,12 +50,12 @@ struct OptionParser {
   /// An option; from `setsid` on they need no value and can be written with `no-` before them.
   private enum Option: Int {
     case stop, grace, floor, reserve, until, stopOn, timeout, scope, preStop, pause, rewrite, exit, parentDeath, events
-    case with, withPolicy, mainPolicy
+    case with, withPolicy, mainPolicy, notice, noticeFile
     case setsid, verbose, dryRun
     static var names: ByteView {
       """
       stop grace floor reserve until stop-on timeout scope pre-stop pause rewrite exit parent-death events \
-      with with-policy main-policy setsid verbose dry-run
+      with with-policy main-policy notice notice-file setsid verbose dry-run
       """
     }
   }
@@ -156,6 +156,8 @@ struct OptionParser {
       }
     case .withPolicy: options.sidecarPolicy = try policy()
     case .mainPolicy: options.mainPolicy = try policy()
+    case .notice: options.notice = try Self.catchable(value)
+    case .noticeFile: options.noticeFile = value
     case .events: options.eventsTarget = value
     case .setsid: options.ownSession = isOn
     case .verbose: options.isVerbose = isOn

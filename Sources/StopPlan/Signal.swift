@@ -44,6 +44,8 @@ public struct Signal: Equatable, Hashable, Comparable, Sendable {
   public static let ttin = Signal(known: 21)
   /// Write to the terminal by a background process.
   public static let ttou = Signal(known: 22)
+  /// Urgent data on a socket; ignored by default.
+  public static let urg = Signal(known: 23)
   /// The terminal's size changed.
   public static let winch = Signal(known: 28)
 

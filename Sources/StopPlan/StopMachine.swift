@@ -136,6 +136,11 @@ public struct StopMachine: ~Copyable, Sendable {
     stop = StopProgress(plan: settings.plan)
   }
 
+  /// The stop was announced: when it begins it has this grace, and its pause takes that long. Nothing when it is under way.
+  public mutating func announce(grace: TimeSpan, pause: TimeSpan) {
+    if !stop.isUnderWay { stop.plan.fit(grace: grace, pause: pause) }
+  }
+
   /// The main process has been started again, after `.finish`.
   public mutating func restart() {
     mainStatus = nil

@@ -23,6 +23,19 @@ extension StopPlan {
       if case .send(.term, let scope) = steps[index] { steps[index] = .send(signal, scope) }
     }
   }
+
+  /// Fits the plan to a stop that was announced: what is left of the grace, and of a pause that has begun.
+  mutating func fit(grace: TimeSpan, pause: TimeSpan) {
+    self.grace = grace
+    for index in steps.indices {
+      switch steps[index] {
+      case .pause: steps[index] = .pause(pause)
+      // Half of the grace, in the standard plan.
+      case .wait(_, ifUseful: true): steps[index] = .wait(grace / 2, ifUseful: true)
+      default: break
+      }
+    }
+  }
 }
 
 /// The last 16 ids that were taken, so that a repeated one changes nothing.
