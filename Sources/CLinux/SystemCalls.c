@@ -33,6 +33,9 @@ long lc_open_process_file(int pid, int thread, const char *name) {
   return open_at(path, O_RDONLY, 0);
 }
 
+long lc_change_directory(const char *path) { return lc_call1(SYS_chdir, (long)path); }
+long lc_make_directory(const char *path) { return lc_call3(SYS_mkdirat, AT_FDCWD, (long)path, 0755); }
+long lc_remove_directory(const char *path) { return lc_call3(SYS_unlinkat, AT_FDCWD, (long)path, AT_REMOVEDIR); }
 long lc_close(int fd) { return lc_call1(SYS_close, fd); }
 long lc_read(int fd, void *bytes, unsigned long count) { return lc_call3(SYS_read, fd, (long)bytes, count); }
 long lc_write(int fd, const void *bytes, unsigned long count) { return lc_call3(SYS_write, fd, (long)bytes, count); }
@@ -230,7 +233,7 @@ int64_t lc_wall_clock(void) { return clock_time(CLOCK_REALTIME); }
 // MARK: Starting a program
 
 struct lc_spawn lc_spawn_inheriting(void) {
-  struct lc_spawn s = {.group = lc_group_own, .terminal = -1, .in = -1, .out = -1, .err = -1};
+  struct lc_spawn s = {.group = lc_group_own, .terminal = -1, .in = -1, .out = -1, .err = -1, .cgroup = -1};
   return s;
 }
 
@@ -256,6 +259,7 @@ static long duplicate_onto(int fd, int number) { return fd < 0 ? 0 : lc_call3(SY
 static long become(const struct lc_spawn *s, const char *path) {
   long result;
   if (s->group == lc_group_session) lc_call1(SYS_setsid, 0);
+  if (s->cgroup >= 0 && (result = lc_write(s->cgroup, "0", 1)) < 0) return result;
   if (s->terminal >= 0) lc_set_terminal_group(s->terminal, lc_pid());
   const int standard[] = {s->in, s->out, s->err};
   for (int i = 0; i < 3 + s->placed_count; i++)
@@ -263,7 +267,7 @@ static long become(const struct lc_spawn *s, const char *path) {
   if (s->only_named && lc_call3(SYS_close_range, 3 + s->placed_count, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) < 0)
     for (int fd = 3 + s->placed_count; fd < 65536; fd++) lc_set_cloexec(fd, 1);
   for (int i = 0; i < s->kept_count; i++) lc_set_cloexec(s->kept[i], 0);
-  if (s->directory && (result = lc_call1(SYS_chdir, (long)s->directory)) < 0) return result;
+  if (s->directory && (result = lc_change_directory(s->directory)) < 0) return result;
   if (s->listen_pid) lc_write_decimal(s->listen_pid, lc_pid());
   for (int n = 1; n <= 64; n++) {
     struct kernel_sigaction action = {.handler = s->ignored & BIT(n) ? SIG_IGN : SIG_DFL};

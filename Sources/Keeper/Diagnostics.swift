@@ -5,8 +5,9 @@ import StopPlan
 enum Diagnostics {
   /// Says what happened to what, and why.
   @inline(never)
-  static func say(_ what: ByteView, _ subject: ByteView = "", _ reason: SystemError? = nil) {
-    var line = start()
+  static func say(_ what: ByteView, _ subject: ByteView = "", _ reason: SystemError? = nil, level: ByteView = "FATAL") {
+    var line: [UInt8] = []
+    Dialect.current.appendPrefix(level, to: &line)
     line.append(text: what)
     line.append(text: subject)
     if let reason {
@@ -18,7 +19,8 @@ enum Diagnostics {
 
   /// Says what is wrong with an option's value.
   static func say(_ mistake: OptionParser.Mistake, in option: ByteView, _ value: ByteView) {
-    var line = start()
+    var line: [UInt8] = []
+    Dialect.current.appendPrefix("FATAL", to: &line)
     line.append(text: option)
     if !value.isEmpty {
       line.append(text: option.isEmpty ? "\"" : " \"")
@@ -33,12 +35,6 @@ enum Diagnostics {
     }
     line.append(text: mistake.expectation)
     end(&line)
-  }
-
-  private static func start() -> [UInt8] {
-    var line: [UInt8] = []
-    line.append(text: "lastcall-init: ")
-    return line
   }
 
   private static func end(_ line: inout [UInt8]) {

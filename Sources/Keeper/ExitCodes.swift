@@ -21,6 +21,11 @@ struct ExitCodes {
     return true
   }
 
+  /// Adds a rule for one code.
+  mutating func add(_ code: UInt8, becomes replacement: UInt8) {
+    for number in [code, code, replacement] { rules.append(byte: number) }
+  }
+
   /// What `code` becomes.
   func apply(to code: UInt8) -> UInt8 {
     var index = rules.count

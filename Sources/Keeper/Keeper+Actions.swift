@@ -36,7 +36,7 @@ extension Keeper {
       case .observe(let wholeTree): look = wholeTree
       case .send(let signal, let identity): send(signal, to: identity)
       case .forward(let signal, let value, let scope): forward(signal, value: value, scope: scope)
-      case .signalEverything(let signal): _ = lc_kill(-1, signal.number)
+      case .signalEverything(let signal): if machine.isEverythingOurs { _ = lc_kill(-1, signal.number) } else { options.cgroup.kill() }
       case .runHook(let step): runHook(machine.command(ofStep: step))
       case .watchGroup: findGroupMember()
       case .arm(let moment): deadline = moment ?? .never
@@ -82,7 +82,7 @@ extension Keeper {
     // Once the main process is reaped its group's number may be another's.
     case .group where mainStatus == nil: try? DirectSignal.send(signal, to: -main)
     case .group, .rest, .tree:
-      for member in observer.members() where scope == .group ? member.inMainGroup : scope == .tree || member.identity.pid != main {
+      for member in observer.members() where scope == .group ? member.group == main : scope == .tree || member.identity.pid != main {
         try? ProcessHandle.send(signal, to: member.identity)
       }
     }
@@ -118,7 +118,7 @@ extension Keeper {
   private func findGroupMember() {
     watchedMember?.descriptor.close()
     watchedMember = nil
-    for member in observer.members() where member.inMainGroup && watchedMember == nil { watchedMember = ProcessHandle(member.identity) }
+    for member in observer.members() where member.group == main && watchedMember == nil { watchedMember = ProcessHandle(member.identity) }
     groupIsEmpty = watchedMember == nil
   }
 
@@ -139,7 +139,7 @@ extension Keeper {
     if options.isVerbose {
       var text: [UInt8] = []
       line.withView { Narration.append($0, at: Clock.now, to: &text) }
-      text.withView { Diagnostics.say($0) }
+      text.withView { Diagnostics.say($0, level: "INFO ") }
     }
     try? eventsFile?.write(line)
     follow(line)

@@ -6,58 +6,61 @@ import StopPlan
 ///
 /// One wait loop; it wakes only for a signal or the machine's own deadline. `ReplicaKeeper` keeps a tree for an engine.
 public class Keeper {
+  final let options: KeeperOptions
   /// Where events go as JSON lines, if anywhere.
-  let eventsFile: Descriptor?
+  final let eventsFile: Descriptor?
   /// The number of the last event.
-  var lastSequence: Int64 = 0
-  var main: Int32 = 0
-  var mainStatus: ExitStatus?
-  var hook: Int32 = 0
+  final var lastSequence: Int64 = 0
+  final var main: Int32 = 0
+  final var mainStatus: ExitStatus?
+  final var hook: Int32 = 0
   /// The exit code when the main process could not be started.
-  var startFailure: UInt8?
-  var jobControl: JobControl?
-  let apart = Apart()
+  final var startFailure: UInt8?
+  final var jobControl: JobControl?
+  final let apart = Apart()
+  /// Where the main process enters its cgroup, or -1.
+  final let cgroup: Int32
   /// A member of the main process's group whose end is watched for the machine.
-  var watchedMember: ProcessHandle?
-  var deadline = Instant.never
-  var timeLimit = Instant.never
+  final var watchedMember: ProcessHandle?
+  final var deadline = Instant.never
+  final var timeLimit = Instant.never
   /// When the succession has something to do; nil is at once.
-  var nextSuccession: Instant?
+  final var nextSuccession: Instant?
   /// By when the stop that was announced has to be over, and until when its pause lasts; long ago when none was.
-  var announcedDeadline = Instant(nanoseconds: 0)
-  var pauseEnd = Instant(nanoseconds: 0)
-  var hasNoticed = false
+  final var announcedDeadline = Instant(nanoseconds: 0)
+  final var pauseEnd = Instant(nanoseconds: 0)
+  final var hasNoticed = false
   /// When it is said next what the stop under way waits for.
-  var nextTelling = Instant.never
-  var timedOut = false
-  var killed = false
-  var swept: Int64 = 0
+  final var nextTelling = Instant.never
+  final var timedOut = false
+  final var killed = false
+  final var swept: Int64 = 0
   /// What the machine is to be answered once its actions are carried out: whether it wants to see the tree, or only the main process.
-  var look: Bool?
-  var hookIsOver = false
-  var groupIsEmpty = false
+  final var look: Bool?
+  final var hookIsOver = false
+  final var groupIsEmpty = false
   /// What the machine ended with.
-  var isOver = false
-  var leftover = false
+  final var isOver = false
+  final var leftover = false
   /// The budget for the stop of everything.
-  var totalGrace: TimeSpan
+  final var totalGrace: TimeSpan
   // The large ones last.
-  let signals: Signals
-  let spawner: Spawner
-  let options: KeeperOptions
-  var machine: StopMachine
-  var succession: Succession
+  final let signals: Signals
+  final let spawner: Spawner
+  final var machine: StopMachine
+  final var succession: Succession
 
   init(_ setup: KeeperSetup) {
     options = setup.options
     signals = setup.signals
+    cgroup = setup.cgroup
     eventsFile = setup.eventsFile
     let plan = setup.plan
     spawner = setup.spawner
     machine = StopMachine(
       StopMachine.Settings(
         plan: plan, stopOn: options.stopOn, rewrite: options.rewrite, forwardScope: options.scope,
-        isEverythingOurs: lc_pid() == 1 && options.sidecarCount == 0))
+        isEverythingOurs: lc_pid() == 1 && options.sidecarCount == 0, hasCgroup: cgroup >= 0))
     totalGrace = options.totalGrace(plan)
     succession = Succession(
       sidecars: options.sidecarCount, grace: totalGrace, mainPolicy: options.mainPolicy, sidecarPolicy: options.sidecarPolicy)
@@ -120,10 +123,11 @@ public class Keeper {
     spawn.group = group
     if isFirst, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
     if let jobControl { spawn.terminal = jobControl.terminal.number }
+    spawn.cgroup = cgroup
     do throws(StartError) {
       prepareMain(&spawn)
       main = try withUnsafeMutablePointer(to: &apart.pids[Apart.watcher]) { (watcher) throws(StartError) in
-        if isFirst, jobControl != nil { spawn.watcher = watcher }
+        if isFirst, jobControl != nil, options.stopOn.mask != 0 { spawn.watcher = watcher }
         return try spawner.start(options.command, isMain: true, &spawn)
       }
       releaseStreams()
@@ -137,12 +141,14 @@ public class Keeper {
     if !options.noticeFile.isEmpty { Path(options.noticeFile).unlink() }
     if let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
+    // No file system is kept busy by an init that has nothing to do in its directory.
+    if options.isOnlyForwarding, Dialect.current == .dumbInit || Dialect.current == .catatonit { _ = lc_change_directory("/") }
   }
 
   /// Own session only where no terminal is lost by it (DESIGN, "sessions").
   private var group: Int32 {
-    if let ownSession = options.ownSession { return ownSession ? lc_group_session : lc_group_own }
-    if lc_pid() != 1, lc_session() != lc_pid() { return lc_group_own }
+    if let group = options.group { return group }
+    if Dialect.current == .own, lc_pid() != 1, lc_session() != lc_pid() { return lc_group_own }
     let terminal = lc_open("/dev/tty", O_RDWR | O_NOCTTY, 0)
     if terminal < 0 { return lc_group_session }
     _ = lc_close(Int32(truncatingIfNeeded: terminal))
@@ -150,20 +156,13 @@ public class Keeper {
   }
 
   private func notStarted(_ error: StartError) {
-    let code: UInt8
-    let reason: SystemError
+    let code = Dialect.current.code(error)
     switch error {
-    case .noProcess(let cause):
-      Diagnostics.say("no process can be made for ", options.commandName, cause)
-      (code, reason) = (125, cause)
-    case .notExecuted(.notFound):
-      Diagnostics.say("command not found: ", options.commandName)
-      (code, reason) = (127, .notFound)
-    case .notExecuted(let cause):
-      Diagnostics.say("cannot execute ", options.commandName, cause)
-      (code, reason) = (126, cause)
+    case .noProcess(let cause): Diagnostics.say("no process can be made for ", options.commandName, cause)
+    case .notExecuted(.notFound) where Dialect.current == .own: Diagnostics.say("command not found: ", options.commandName)
+    case .notExecuted(let cause): Diagnostics.say("cannot execute ", options.commandName, cause)
     }
-    emit(.failed(options.commandName, reason))
+    emit(.failed(options.commandName, error.cause))
     mainStatus = .code(code)
     startFailure = code
     over(Succession.main)
@@ -221,6 +220,7 @@ public class Keeper {
       }
       if options.stopOn.contains(arrival.signal) { useAnnouncement() }
       feed(.signal(arrival.signal, value: value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
+      if Dialect.current == .dumbInit, arrival.signal.defaultAction == .stop { _ = lc_kill(lc_pid(), Signal.stop.number) }
       // The machine of a main process that is gone has no stop to begin.
       if mainStatus != nil, options.stopOn.contains(arrival.signal) { stopAll() }
     }
@@ -245,6 +245,7 @@ public class Keeper {
           over(sidecar)
         } else {
           swept += 1
+          if options.namesReaped { nameReaped(pid) }
         }
       case .stopped(let pid, _): if pid == main { jobControl?.mainStopped() }
       case .nothing:
@@ -255,11 +256,21 @@ public class Keeper {
     }
   }
 
+  private func nameReaped(_ pid: Int32) {
+    var number: [UInt8] = []
+    number.append(number: Int64(pid))
+    number.withView { Diagnostics.say("reaped zombie process with pid=", $0, level: "WARN ") }
+  }
+
   // MARK: - The end
 
   func finish() -> UInt8 {
     emit(.ended(mainStatus, leftover: leftover, swept: swept))
     jobControl?.end()
+    options.cgroup.remove()
+    if Dialect.current == .dumbInit, options.isOnlyForwarding, options.scope == .group, let signal = options.rewrite.apply(to: .term) {
+      _ = lc_kill(-main, signal.number)
+    }
     if let startFailure { return startFailure }
     if timedOut { return killed ? 137 : 124 }
     return options.exitCodes.apply(to: mainStatus?.shellCode ?? 137)

@@ -30,15 +30,27 @@ final class KeeperOptions {
   var exitCodes = ExitCodes()
   /// The signal that we want when our parent dies.
   var parentDeath: Signal?
-  /// Whether the command leads a session of its own; by the surroundings when nothing was said.
-  var ownSession: Bool?
+  /// The command's process group and session (`lc_group_…`); by the surroundings when nothing was said.
+  var group: Int32?
+  /// Whether orphans are adopted; when nothing was said, unless we are PID 1, to whom they come anyway.
+  var isSubreaper: Bool?
+  /// Whether who is reaped is named (`tini -w`).
+  var namesReaped = false
+  /// Whether no command is run, but only orphans reaped until TERM or INT comes (`catatonit -P`).
+  var onlyPauses = false
+  /// Whether not even warnings are said.
+  var isQuiet = false
+  /// Whether the environment says something of ours.
+  var isOverridden = false
   var isVerbose = false
   /// A descriptor or a path where events go as JSON lines.
   var eventsTarget: ByteView = ""
+  /// The directory of a cgroup v2 that the command is to have for itself.
+  var cgroup = Cgroup(directory: "")
   /// Whether the plan and what is odd about the surroundings is printed, and nothing run.
   var isDryRun = false
   /// The sidecars, each as `NAME: COMMAND`.
-  private var sidecars = InlineArray<16, ByteView>(repeating: "")
+  private let sidecars = UnsafeMutablePointer<ByteView>.allocate(capacity: Succession.limit)
   private(set) var sidecarCount = 0
   /// What the death of a sidecar means, and that of the main process.
   var sidecarPolicy = Succession.Policy.restart
@@ -47,6 +59,9 @@ final class KeeperOptions {
   var command: CStrings
 
   init(command: CStrings) { self.command = command }
+
+  /// Whether no signal begins a stop and nothing is waited for but the command, as another tool does.
+  var isOnlyForwarding: Bool { stopOn.mask == 0 && until == .main }
 
   /// The grace of those who set none: under docker's ten seconds.
   static var standardGrace: TimeSpan { .seconds(8) }

@@ -16,6 +16,9 @@ final class KeeperSetup {
   /// Where events go as JSON lines, if anywhere.
   let eventsFile: Descriptor?
 
+  /// Where the main process enters its cgroup, or -1.
+  let cgroup: Int32
+
   /// - Parameter directory: the run directory, when a replica is kept for an engine.
   init(arguments: CStrings, environment: CStrings, directory: ByteView? = nil) throws(Exit) {
     // First of all, so that no signal comes too early.
@@ -23,35 +26,53 @@ final class KeeperSetup {
     if directory == nil, arguments[0] != nil, let first = arguments[1], ByteView(first) == "began" {
       throw Exit(code: Began.run(arguments + 2, signals))
     }
+    if directory == nil, let name = arguments[0] { Dialect.current = Dialect(program: ByteView(name)) }
     var parser = OptionParser(arguments)
     do throws(OptionParser.Mistake) {
       try parser.read(environment: environment)
       plan = try parser.plan()
     } catch {
       Diagnostics.say(error, in: parser.name, parser.value)
-      throw Exit(code: 2)
+      throw Exit(code: Dialect.current.usageCode)
     }
     options = parser.options
     if !options.printed.isEmpty {
-      try? Descriptor.output.write(options.printed)
+      try? (Dialect.current == .dumbInit ? Descriptor.error : .output).write(options.printed)
       throw Exit(code: 0)
     }
     if options.isDryRun {
       DryRun.print(plan, options, environment: environment)
       throw Exit(code: 0)
     }
+    if options.onlyPauses { throw Self.pause(signals) }
     if let signal = options.parentDeath { _ = lc_want_parent_death(signal.number) }
     do throws(SystemError) {
-      if lc_pid() != 1 { try Reaper.becomeSubreaper() }
+      if options.isSubreaper ?? (lc_pid() != 1) { try Reaper.becomeSubreaper() }
     } catch { throw Self.failed("orphans cannot be adopted", error) }
+    if Dialect.current == .tini, options.isSubreaper == false, lc_pid() != 1, !options.isQuiet {
+      Diagnostics.say("not PID 1 and, without -s, no subreaper: orphans go to another process to be reaped", level: "WARN ")
+    }
     do throws(SystemError) { eventsFile = try options.openEvents() } catch { throw Self.failed("events cannot be written", error) }
-    spawner = Spawner(signals, environment: environment, grace: plan.grace, directory: directory)
+    do throws(SystemError) { cgroup = try options.cgroup.open() } catch {
+      throw Self.failed("the cgroup cannot be used", error)
+    }
+    spawner = Spawner(signals, environment: environment, grace: options.isOnlyForwarding ? nil : plan.grace, directory: directory)
+  }
+
+  /// Reaps until it is told to end.
+  private static func pause(_ signals: Signals) -> Exit {
+    while true {
+      switch signals.wait(until: .never)?.signal {
+      case .term?, .int?: return Exit(code: 0)
+      default: while case .ended = Reaper.next() {}
+      }
+    }
   }
 
   /// Says why it does not go on.
   @inline(never)
   static func failed(_ what: ByteView, _ error: SystemError) -> Exit {
     Diagnostics.say(what, "", error)
-    return Exit(code: 125)
+    return Exit(code: Dialect.current.code(.noProcess(error)))
   }
 }

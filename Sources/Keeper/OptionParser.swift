@@ -1,3 +1,4 @@
+import CLinux
 import Linux
 import StopPlan
 
@@ -12,8 +13,8 @@ struct OptionParser {
 
   let options: KeeperOptions
   /// The option or variable that is being read, and its value, for the message about a mistake.
-  private(set) var name: ByteView = ""
-  private(set) var value: ByteView = ""
+  var name: ByteView = ""
+  var value: ByteView = ""
   private var planName: ByteView = ""
 
   init(_ arguments: CStrings) { options = KeeperOptions(command: arguments) }
@@ -22,21 +23,27 @@ struct OptionParser {
   mutating func read(environment: CStrings) throws(Mistake) {
     try readEnvironment(environment)
     if options.command[0] != nil { options.command += 1 }
+    try Dialect.current == .own ? readOwn() : readDialect(environment)
+    (name, value) = ("", "")
+    if options.command[0] == nil, options.printed.isEmpty, !options.onlyPauses {
+      throw Mistake(expectation: "expected a command to run; see --help")
+    }
+  }
+
+  private mutating func readOwn() throws(Mistake) {
     arguments: while let argument = options.command[0] {
       value = ByteView(argument)
       guard value[0] == UInt8(ascii: "-"), value.count > 1 else { return }
       options.command += 1
       switch value.position(among: "--help -h --version -V -- -v -r") {
-      case 0, 1: return options.printed = HelpText.help
-      case 2, 3: return options.printed = HelpText.version
+      case 0, 1: return options.printed = HelpText.help(.own)
+      case 2, 3: return options.printed = HelpText.version(.own)
       case 4: break arguments
       case 5: options.isVerbose = true
       case 6: try readValue(of: .rewrite, written: value)
       default: try readOption()
       }
     }
-    (name, value) = ("", "")
-    if options.command[0] == nil { throw Mistake(expectation: "expected a command to run; see lastcall-init --help") }
   }
 
   /// The plan that the options make.
@@ -48,14 +55,14 @@ struct OptionParser {
   }
 
   /// An option; from `setsid` on they need no value and can be written with `no-` before them.
-  private enum Option: Int {
+  enum Option: Int {
     case stop, grace, floor, reserve, until, stopOn, timeout, scope, preStop, pause, rewrite, exit, parentDeath, events
-    case with, withPolicy, mainPolicy, notice, noticeFile
+    case with, withPolicy, mainPolicy, notice, noticeFile, cgroup
     case setsid, verbose, dryRun
     static var names: ByteView {
       """
       stop grace floor reserve until stop-on timeout scope pre-stop pause rewrite exit parent-death events \
-      with with-policy main-policy notice notice-file setsid verbose dry-run
+      with with-policy main-policy notice notice-file cgroup setsid verbose dry-run
       """
     }
   }
@@ -97,7 +104,10 @@ struct OptionParser {
       name = value.take(before: UInt8(ascii: "="))
       var bare = name
       guard bare.take("LASTCALL_"), !value.isEmpty else { continue }
-      if let option = Self.option(named: bare, isVariable: true) { try set(option) }
+      if let option = Self.option(named: bare, isVariable: true) {
+        try set(option)
+        options.isOverridden = true
+      }
     }
     name = ""
   }
@@ -124,7 +134,7 @@ struct OptionParser {
 
   /// Sets an option to `value`.
   @inline(never)
-  private mutating func set(_ option: Option) throws(Mistake) {
+  mutating func set(_ option: Option) throws(Mistake) {
     switch option {
     case .stop: (options.planText, planName) = (value, name)
     case .grace: options.grace = try span()
@@ -139,7 +149,8 @@ struct OptionParser {
       options.until = until == 0 ? .main : .tree
     case .stopOn:
       options.stopOn = []
-      try forEachPart { (part) throws(Mistake) in options.stopOn.insert(try Self.catchable(part)) }
+      try addParts(of: option)
+    case .rewrite, .with: try addParts(of: option)
     case .scope:
       guard let scope = StopPlan.Scope(text: value), scope != .rest else { throw Mistake(expectation: "expected main, group or tree") }
       options.scope = scope
@@ -147,19 +158,15 @@ struct OptionParser {
       do throws(Words.Problem) { options.preStop = try Words.split(value) } catch { throw Mistake(expectation: "a quote is not closed") }
       if options.preStop.isEmpty { throw Mistake(expectation: "expected a command") }
     case .pause: options.pause = try span()
-    case .rewrite: try forEachPart { (part) throws(Mistake) in try Self.rewrite(part, &options.rewrite) }
     case .exit: if !options.exitCodes.add(value) { throw Mistake(expectation: "expected exit codes, as 143=0 or 1-5=0") }
     case .parentDeath: options.parentDeath = try Self.catchable(value)
-    case .with:
-      try forEachPart(separatedBy: UInt8(ascii: "\n")) { (part) throws(Mistake) in
-        if !options.addSidecar(part) { throw Mistake(expectation: "expected NAME: COMMAND, at most 16 times") }
-      }
     case .withPolicy: options.sidecarPolicy = try policy()
     case .mainPolicy: options.mainPolicy = try policy()
     case .notice: options.notice = try Self.catchable(value)
     case .noticeFile: options.noticeFile = value
+    case .cgroup: options.cgroup = Cgroup(directory: value)
     case .events: options.eventsTarget = value
-    case .setsid: options.ownSession = isOn
+    case .setsid: options.group = isOn ? lc_group_session : lc_group_own
     case .verbose: options.isVerbose = isOn
     case .dryRun: options.isDryRun = isOn
     }
@@ -167,13 +174,27 @@ struct OptionParser {
 
   private var isOn: Bool { value[0] != UInt8(ascii: "0") }
 
-  /// Gives `body` what the separator, a comma, separates.
+  /// Adds what commas separate, and for sidecars, which may hold commas, newlines.
   @inline(never)
-  private func forEachPart(
-    separatedBy separator: UInt8 = UInt8(ascii: ","), _ body: (ByteView) throws(Mistake) -> Void
-  ) throws(Mistake) {
+  private func addParts(of option: Option) throws(Mistake) {
     var rest = value
-    repeat { try body(rest.take(before: separator)) } while !rest.isEmpty
+    repeat {
+      var part = rest.take(before: option == .with ? UInt8(ascii: "\n") : UInt8(ascii: ","))
+      if option == .with {
+        if !options.addSidecar(part) { throw Mistake(expectation: "expected NAME: COMMAND, at most 16 times") }
+        continue
+      }
+      let signal = try Self.catchable(option == .rewrite ? part.take(before: UInt8(ascii: ":")) : part)
+      if option == .stopOn {
+        options.stopOn.insert(signal)
+        continue
+      }
+      let replacement = Signal(text: part)
+      guard replacement != nil || part == "0" || part == "ignore" else {
+        throw Mistake(expectation: "expected SIGNAL:SIGNAL, as TERM:INT, or SIGNAL:0 to drop it")
+      }
+      options.rewrite.set(signal, to: replacement)
+    } while !rest.isEmpty
   }
 
   @inline(never)
@@ -190,16 +211,6 @@ struct OptionParser {
       throw Mistake(expectation: "expected signals that can be caught, as in TERM,INT")
     }
     return signal
-  }
-
-  private static func rewrite(_ text: ByteView, _ rewrite: inout Rewrite) throws(Mistake) {
-    var rest = text
-    let signal = try catchable(rest.take(before: UInt8(ascii: ":")))
-    let replacement = Signal(text: rest)
-    guard replacement != nil || rest == "0" || rest == "ignore" else {
-      throw Mistake(expectation: "expected SIGNAL:SIGNAL, as TERM:INT, or SIGNAL:0 to drop it")
-    }
-    rewrite.set(signal, to: replacement)
   }
 
   @inline(never)

@@ -3,7 +3,7 @@ import Linux
 import StopPlan
 
 /// Starts the main process and hooks, with what was inherited given back to them.
-struct Spawner {
+final class Spawner {
   private let signals: Signals
   /// The environment for children: our options taken out, the grace put in.
   private let environment: CStrings
@@ -11,7 +11,7 @@ struct Spawner {
   /// Where the environment says LISTEN_PID, when sockets were handed to us (sd_listen_fds(3)): the main process has to find its own pid there.
   private let listenPid: UnsafeMutablePointer<CChar>?
 
-  init(_ signals: Signals, environment inherited: CStrings, grace: TimeSpan, directory: ByteView?) {
+  init(_ signals: Signals, environment inherited: CStrings, grace: TimeSpan?, directory: ByteView?) {
     self.signals = signals
     var count = 0
     while inherited[count] != nil { count += 1 }
@@ -40,10 +40,12 @@ struct Spawner {
       next += 1
     }
     self.path = path
-    var text: [UInt8] = []
-    (grace > .seconds(2) ? grace - .seconds(1) : grace / 2).append(to: &text)
-    next.pointee = text.withView { Self.entry("LASTCALL_GRACE=", $0, "") }
-    next += 1
+    if let grace {
+      var text: [UInt8] = []
+      (grace > .seconds(2) ? grace - .seconds(1) : grace / 2).append(to: &text)
+      next.pointee = text.withView { Self.entry("LASTCALL_GRACE=", $0, "") }
+      next += 1
+    }
     if let directory {
       next.pointee = Self.entry("NOTIFY_SOCKET=", directory, "/notify.sock")
       next += 1

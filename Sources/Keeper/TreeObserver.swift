@@ -23,10 +23,10 @@ struct TreeObserver {
 
   /// The living processes of the tree.
   @inline(never)
-  func members() -> [Observation.Member] {
-    var members: [Observation.Member] = []
+  func members() -> [ProcessRecord] {
+    var members: [ProcessRecord] = []
     for record in ProcessTree.descendants(of: keeper, isApart: isApart) where !record.isZombie && !isApart(record.identity.pid) {
-      members.append(member(record))
+      members.append(record)
     }
     return members
   }
@@ -47,18 +47,14 @@ struct TreeObserver {
     }
   }
 
-  private func member(_ record: ProcessRecord) -> Observation.Member {
-    Observation.Member(identity: record.identity, isStopped: record.state == UInt8(ascii: "T"), inMainGroup: record.group == main)
-  }
-
   /// What is there now.
   /// - Parameter stopSignal: the signal that the main process's ability to act on is judged for.
   func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool) -> Observation {
-    var observation = Observation(members: [], newestPid: .max, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
+    var observation = Observation(members: [], mainGroup: main, newestPid: .max, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
     if wholeTree {
       observation.members = members()
     } else if mainLives, let record = ProcessRecord(pid: main), !record.isZombie {
-      observation.members = [member(record)]
+      observation.members.append(record)
     }
     observation.newestPid = ProcessTree.newestPid
     return observation

@@ -14,21 +14,33 @@ public enum Clock {
   public static func appendTimestamp(_ wall: Int64, to text: inout [UInt8]) {
     let wall = wall.magnitude
     let seconds = wall / 1_000_000_000
-    // The Gregorian date of a day (Howard Hinnant, chrono-Compatible Low-Level Date Algorithms, civil_from_days).
-    let shifted = seconds / 86_400 + 719_468
-    let era = shifted / 146_097
-    let dayOfEra = shifted % 146_097
-    let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-    let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-    let shiftedMonth = (5 * dayOfYear + 2) / 153
-    let isLate = shiftedMonth >= 10
-    field(yearOfEra + era * 400 + (isLate ? 1 : 0), 4, "-", &text)
-    field(isLate ? shiftedMonth - 9 : shiftedMonth + 3, 2, "-", &text)
-    field(dayOfYear - (153 * shiftedMonth + 2) / 5 + 1, 2, "T", &text)
+    var day = seconds / 86_400
+    var year: UInt64 = 1970
+    // No table and no formula: a few dozen turns cost nothing beside the system call that writes the line.
+    while day >= days(in: year) {
+      day -= days(in: year)
+      year += 1
+    }
+    var month: UInt64 = 1
+    while day >= days(in: month, of: year) {
+      day -= days(in: month, of: year)
+      month += 1
+    }
+    field(year, 4, "-", &text)
+    field(month, 2, "-", &text)
+    field(day + 1, 2, "T", &text)
     field(seconds / 3600 % 24, 2, ":", &text)
     field(seconds / 60 % 60, 2, ":", &text)
     field(seconds % 60, 2, ".", &text)
     field(wall % 1_000_000_000, 9, "Z", &text)
+  }
+
+  @inline(never)
+  private static func days(in year: UInt64) -> UInt64 { year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 366 : 365 }
+
+  private static func days(in month: UInt64, of year: UInt64) -> UInt64 {
+    if month == 2 { return days(in: year) - 337 }
+    return 30 + (month + month / 8) % 2
   }
 
   @inline(never)

@@ -1,24 +1,7 @@
 import CLinux
 import StopPlan
 
-/// What /proc says of a process (proc(5)).
-public struct ProcessRecord: Equatable, Sendable {
-  /// Which process.
-  public var identity: ProcessIdentity
-  /// R running, S sleeping, D uninterruptible, T stopped, t traced, Z zombie, X dead.
-  public var state: UInt8
-  /// Its parent's pid.
-  public var parent: Int32
-  /// Its process group.
-  public var group: Int32
-  /// Its session.
-  public var session: Int32
-  /// How many threads it has.
-  public var threads: Int32
-
-  /// Whether it has ended and waits to be reaped. One whose first thread has ended while others live shows Z too.
-  public var isZombie: Bool { threads <= 1 && (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) }
-
+extension ProcessRecord {
   /// What /proc says of `pid` now, or nil when there is no such process.
   @inline(never)
   public init?(pid: Int32) {
@@ -33,7 +16,7 @@ public struct ProcessRecord: Equatable, Sendable {
     while rest.offset(of: UInt8(ascii: ")")) < rest.count { _ = rest.take(before: UInt8(ascii: ")")) }
     guard rest.count < text.count else { return nil }
     _ = rest.take(before: UInt8(ascii: " "))
-    state = rest.take(before: UInt8(ascii: " "))[0]
+    self.init(identity: ProcessIdentity(pid: pid, startTime: 0), state: rest.take(before: UInt8(ascii: " "))[0], group: 0)
     parent = Self.takeNumber(&rest)
     group = Self.takeNumber(&rest)
     session = Self.takeNumber(&rest)
@@ -41,7 +24,7 @@ public struct ProcessRecord: Equatable, Sendable {
     threads = Self.takeNumber(&rest)
     _ = rest.take(before: UInt8(ascii: " "))
     guard let start = rest.take(before: UInt8(ascii: " ")).number() else { return nil }
-    identity = ProcessIdentity(pid: pid, startTime: UInt64(start))
+    identity.startTime = UInt64(start)
   }
 
   @inline(never)

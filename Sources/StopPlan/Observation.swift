@@ -12,35 +12,53 @@ public struct ProcessIdentity: Equatable, Hashable, Sendable {
   }
 }
 
-/// What a look at the process tree found.
-public struct Observation: Equatable, Sendable {
-  /// One living process of the tree; zombies are not in it.
-  public struct Member: Equatable, Sendable {
-    /// Which process.
-    public var identity: ProcessIdentity
-    /// Whether it is stopped (state T) and would see a signal only after CONT.
-    public var isStopped: Bool
-    /// Whether it is in the main process's process group.
-    public var inMainGroup: Bool
+/// What the kernel says of a process (/proc/PID/stat; proc(5)).
+public struct ProcessRecord: Equatable, Sendable {
+  /// Which process.
+  public var identity: ProcessIdentity
+  /// R running, S sleeping, D uninterruptible, T stopped, t traced, Z zombie, X dead.
+  public var state: UInt8
+  /// Its parent's pid.
+  public var parent: Int32
+  /// Its process group.
+  public var group: Int32
+  /// Its session.
+  public var session: Int32
+  /// How many threads it has.
+  public var threads: Int32
 
-    /// A member.
-    public init(identity: ProcessIdentity, isStopped: Bool, inMainGroup: Bool) {
-      self.identity = identity
-      self.isStopped = isStopped
-      self.inMainGroup = inMainGroup
-    }
+  /// A record of these fields.
+  public init(identity: ProcessIdentity, state: UInt8, parent: Int32 = 0, group: Int32, session: Int32 = 0, threads: Int32 = 1) {
+    self.identity = identity
+    self.state = state
+    self.parent = parent
+    self.group = group
+    self.session = session
+    self.threads = threads
   }
 
+  /// Whether it has ended and waits to be reaped. One whose first thread has ended while others live shows Z too.
+  public var isZombie: Bool { threads <= 1 && (state == UInt8(ascii: "Z") || state == UInt8(ascii: "X")) }
+
+  /// Whether it is stopped and would see a signal only after CONT.
+  public var isStopped: Bool { state == UInt8(ascii: "T") }
+}
+
+/// What a look at the process tree found.
+public struct Observation: Equatable, Sendable {
   /// The living members; only the main process when that alone was asked for.
-  public var members: [Member]
+  public var members: [ProcessRecord]
+  /// The main process's process group.
+  public var mainGroup: Int32
   /// The pid that was given out last when the look was over; a process with a later one was born after it.
   public var newestPid: Int32
   /// Whether the main process could not act on a stop signal now: it ignores it, or is a shell that waits for a foreground child.
   public var mainCannotAct: Bool
 
   /// An observation.
-  public init(members: [Member], newestPid: Int32, mainCannotAct: Bool) {
+  public init(members: [ProcessRecord], mainGroup: Int32, newestPid: Int32, mainCannotAct: Bool) {
     self.members = members
+    self.mainGroup = mainGroup
     self.newestPid = newestPid
     self.mainCannotAct = mainCannotAct
   }

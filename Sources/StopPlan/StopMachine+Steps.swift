@@ -110,7 +110,8 @@ extension StopMachine {
     let scope = stop.sent(stop.index)?.scope
     let isForAll = scope == .tree || scope == .rest
     stop.stage = .killing(until: until, nextLook: now + Self.killInterval)
-    act(isForAll && isEverythingOurs ? .signalEverything(.kill) : .observe(wholeTree: scope != .main))
+    if isForAll, isEverythingOurs || hasCgroup { act(.signalEverything(.kill)) }
+    if !isForAll || !isEverythingOurs { act(.observe(wholeTree: scope != .main)) }
   }
 
   @inline(never)
@@ -135,7 +136,7 @@ extension StopMachine {
       return
     }
     var found = false
-    for member in observation.members where member.identity.pid <= newestPid && includes(member, in: scope, signal) {
+    for member in observation.members where member.identity.pid <= newestPid && includes(member, of: observation, in: scope, signal) {
       guard let isFirst = stop.told.record(member.identity, step: stop.index, signal: signal) else { continue }
       found = true
       if isFirst { stop.lastTold = now }
@@ -159,14 +160,14 @@ extension StopMachine {
     let isFreezing = stop.killLooks > Self.plainKillLooks && stop.killLooks < Self.observationRounds * 4
     var isAnyoneRunning = false
     if isFreezing {
-      for member in observation.members where !member.isStopped && includes(member, in: scope, .kill) {
+      for member in observation.members where !member.isStopped && includes(member, of: observation, in: scope, .kill) {
         act(.send(.stop, member.identity))
         isAnyoneRunning = true
       }
     }
     var found = isAnyoneRunning
     if !isAnyoneRunning {
-      for member in observation.members where includes(member, in: scope, .kill) {
+      for member in observation.members where includes(member, of: observation, in: scope, .kill) {
         if stop.told.record(member.identity, step: stop.index, signal: .kill) == nil { continue }
         found = true
         act(.send(.kill, member.identity))
@@ -175,10 +176,10 @@ extension StopMachine {
     if found, now < until { act(.observe(wholeTree: scope != .main)) }
   }
 
-  private func includes(_ member: Observation.Member, in scope: StopPlan.Scope, _ signal: Signal) -> Bool {
+  private func includes(_ member: ProcessRecord, of observation: Observation, in scope: StopPlan.Scope, _ signal: Signal) -> Bool {
     switch scope {
     case .main: true
-    case .group: member.inMainGroup
+    case .group: member.group == observation.mainGroup
     case .rest: !stop.everyoneHad.contains(signal) && !stop.told.hasHad(signal, member.identity)
     case .tree: true
     }

@@ -33,7 +33,7 @@ public struct StopMachine: ~Copyable, Sendable {
     case send(Signal, ProcessIdentity)
     /// Pass on a signal that came, with its value.
     case forward(Signal, value: Int?, StopPlan.Scope)
-    /// Send a signal to everything there is but ourselves: `kill(-1)`, asked for only where that is the tree.
+    /// Send a signal to everything there is but ourselves: `kill(-1)`, asked for only where that is the tree; or KILL to a whole cgroup.
     case signalEverything(Signal)
     /// Start the command of the hook that is the step with this index; `command(ofStep:)` has it.
     case runHook(step: Int)
@@ -89,17 +89,20 @@ public struct StopMachine: ~Copyable, Sendable {
     public var forwardScope: StopPlan.Scope
     /// Whether `kill(-1)` reaches the tree and nothing else, as for PID 1.
     public var isEverythingOurs: Bool
+    /// Whether the tree has a cgroup of its own, where KILL reaches all at once.
+    public var hasCgroup: Bool
 
     /// The settings of a keeper.
     public init(
       plan: StopPlan, stopOn: SignalSet = [.term, .int], rewrite: Rewrite = Rewrite(), forwardScope: StopPlan.Scope = .main,
-      isEverythingOurs: Bool = false
+      isEverythingOurs: Bool = false, hasCgroup: Bool = false
     ) {
       self.plan = plan
       self.stopOn = stopOn
       self.rewrite = rewrite
       self.forwardScope = forwardScope
       self.isEverythingOurs = isEverythingOurs
+      self.hasCgroup = hasCgroup
     }
   }
 
@@ -117,7 +120,9 @@ public struct StopMachine: ~Copyable, Sendable {
   let stopOn: SignalSet
   let rewrite: Rewrite
   let forwardScope: StopPlan.Scope
-  let isEverythingOurs: Bool
+  /// Whether `.signalEverything` is `kill(-1)`.
+  public let isEverythingOurs: Bool
+  let hasCgroup: Bool
   var mainStatus: ExitStatus?
   var treeEmpty = false
   var isFinished = false
@@ -133,6 +138,7 @@ public struct StopMachine: ~Copyable, Sendable {
     rewrite = settings.rewrite
     forwardScope = settings.forwardScope
     isEverythingOurs = settings.isEverythingOurs
+    hasCgroup = settings.hasCgroup
     stop = StopProgress(plan: settings.plan)
   }
 

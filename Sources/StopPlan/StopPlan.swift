@@ -99,21 +99,25 @@ public struct StopPlan: Equatable, Sendable {
 /// What becomes of a signal before it is forwarded.
 public struct Rewrite: Equatable, Sendable {
   /// Entry n is for signal n+1: 0 forwards it as it is, -1 drops it, another number is sent in its place.
-  private var table: [Int8] = []
+  private var table = InlineArray<64, Int8>(repeating: 0)
 
   /// Forwards everything as it is.
   public init() {}
 
   /// Sets what `signal` becomes; nil drops it.
   public mutating func set(_ signal: Signal, to replacement: Signal?) {
-    if table.isEmpty { table = [Int8](repeating: 0, count: 64) }
     table[Int(signal.number) - 1] = replacement.map { Int8(truncatingIfNeeded: $0.number) } ?? -1
   }
 
   /// What `signal` becomes, or nil when it is dropped.
   public func apply(to signal: Signal) -> Signal? {
-    guard !table.isEmpty else { return signal }
     let entry = table[Int(signal.number) - 1]
     return entry == 0 ? signal : Signal(number: Int32(entry))
+  }
+
+  /// Whether both do the same.
+  public static func == (lhs: Rewrite, rhs: Rewrite) -> Bool {
+    for index in lhs.table.indices where lhs.table[index] != rhs.table[index] { return false }
+    return true
   }
 }

@@ -9,12 +9,12 @@ import Testing
     var machine = StopMachine(StopMachine.Settings(plan: .standard(grace: .seconds(8))))
     let now = Instant(nanoseconds: 0)
     _ = machine.handle(.signal(.term, value: nil, fromTerminal: false), at: now)
-    let member = Observation.Member(identity: main, isStopped: false, inMainGroup: true)
-    _ = machine.handle(.observed(Observation(members: [member], newestPid: 101, mainCannotAct: true)), at: now)
-    let missed = machine.handle(.observed(Observation(members: [], newestPid: 101, mainCannotAct: false)), at: now)
+    let member = ProcessRecord(identity: main, state: UInt8(ascii: "S"), group: 100)
+    _ = machine.handle(.observed(Observation(members: [member], mainGroup: 100, newestPid: 101, mainCannotAct: true)), at: now)
+    let missed = machine.handle(.observed(Observation(members: [], mainGroup: 100, newestPid: 101, mainCannotAct: false)), at: now)
     #expect(missed.contains(.observe(wholeTree: true)))
-    let other = Observation.Member(identity: orphan, isStopped: false, inMainGroup: true)
-    let found = machine.handle(.observed(Observation(members: [other], newestPid: 101, mainCannotAct: false)), at: now)
+    let other = ProcessRecord(identity: orphan, state: UInt8(ascii: "S"), group: 100)
+    let found = machine.handle(.observed(Observation(members: [other], mainGroup: 100, newestPid: 101, mainCannotAct: false)), at: now)
     #expect(found.contains(.send(.term, orphan)))
   }
 }

@@ -111,7 +111,8 @@ import Testing
 
   @Test func eachOfThemHasItsPartOfTheGrace() {
     var succession = Succession(sidecars: 2, grace: .seconds(8))
-    #expect((0..<4).map { _ in succession.next(at: start) } == [.start(program: 1), .start(program: 2), .start(program: 0), .wait(until: .never)])
+    #expect(
+      (0..<4).map { _ in succession.next(at: start) } == [.start(program: 1), .start(program: 2), .start(program: 0), .wait(until: .never)])
     succession.stop(by: start + .seconds(8), mainIsTold: false)
     #expect(succession.next(at: start) == .stop(program: 0, deadline: start + .seconds(6)))
     succession.stop(by: start + .seconds(9), mainIsTold: false)

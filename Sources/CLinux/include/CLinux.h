@@ -16,6 +16,9 @@
 // Files.
 long lc_open(const char *path, int flags, unsigned mode); // close-on-exec
 long lc_open_process_file(int pid, int thread, const char *name); // /proc/PID/NAME, or /proc/PID/task/THREAD/NAME; for reading
+long lc_change_directory(const char *path);
+long lc_make_directory(const char *path); // 0755
+long lc_remove_directory(const char *path);
 long lc_close(int fd);
 long lc_read(int fd, void *bytes, unsigned long count);
 long lc_write(int fd, const void *bytes, unsigned long count);
@@ -91,6 +94,7 @@ struct lc_spawn {
   int kept_count;
   int *watcher;             // where the pid goes of a process in the new group that sends us a signal for each SIGINT that the
                             // terminal gives the group, or NULL; it dies with us, and is no child for lc_reap
+  int cgroup;               // its cgroup.procs (cgroups(7)), which it enters before it becomes the program, or -1
   char *listen_pid;         // where in the environment its pid is written in decimal (12 bytes of room), or NULL
 };
 

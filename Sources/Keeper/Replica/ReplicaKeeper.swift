@@ -29,7 +29,7 @@ public final class ReplicaKeeper: Keeper {
     }
     do throws(KeeperSetup.Exit) {
       let setup = try KeeperSetup(arguments: arguments + 1, environment: environment, directory: ByteView(directory))
-      if setup.options.ownSession == nil { setup.options.ownSession = true }
+      if setup.options.group == nil { setup.options.group = lc_group_session }
       let replica: Replica
       do throws(SystemError) { replica = try Replica.open(ByteView(directory)) } catch {
         throw KeeperSetup.failed("the run directory cannot be used", error)

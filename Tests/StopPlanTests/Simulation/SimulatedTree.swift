@@ -68,12 +68,15 @@ struct SimulatedTree {
   }
 
   func observation(wholeTree: Bool) -> Observation {
-    var found: [Observation.Member] = []
+    var found: [ProcessRecord] = []
     for pid in members.keys.sorted() where wholeTree || pid == Self.mainPid {
       guard let member = members[pid] else { continue }
-      found.append(Observation.Member(identity: member.identity, isStopped: member.isStopped, inMainGroup: member.inMainGroup))
+      found.append(
+        ProcessRecord(
+          identity: member.identity, state: member.isStopped ? UInt8(ascii: "T") : UInt8(ascii: "S"),
+          group: member.inMainGroup ? Self.mainPid : 0))
     }
-    return Observation(members: found, newestPid: nextPid - 1, mainCannotAct: mainCannotAct)
+    return Observation(members: found, mainGroup: Self.mainPid, newestPid: nextPid - 1, mainCannotAct: mainCannotAct)
   }
 
   private var mainCannotAct: Bool {
