@@ -255,6 +255,18 @@ static void set_mask(uint64_t mask, uint64_t *before) {
 
 static long duplicate_onto(int fd, int number) { return fd < 0 ? 0 : lc_call3(SYS_dup3, fd, number, 0); }
 
+#ifndef LASTCALL_FREESTANDING
+// What only full Swift asks for.
+static long place(const struct lc_spawn *s) {
+  long result;
+  for (int i = 0; i < s->placed_count; i++)
+    if ((result = duplicate_onto(s->placed[i], i + 3)) < 0) return result;
+  if (s->only_named && lc_call3(SYS_close_range, 3 + s->placed_count, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) < 0)
+    for (int fd = 3 + s->placed_count; fd < 65536; fd++) lc_set_cloexec(fd, 1);
+  return s->directory ? lc_change_directory(s->directory) : 0;
+}
+#endif
+
 // In the new process, every signal blocked; returns only -errno.
 static long become(const struct lc_spawn *s, const char *path) {
   long result;
@@ -262,12 +274,12 @@ static long become(const struct lc_spawn *s, const char *path) {
   if (s->cgroup >= 0 && (result = lc_write(s->cgroup, "0", 1)) < 0) return result;
   if (s->terminal >= 0) lc_set_terminal_group(s->terminal, lc_pid());
   const int standard[] = {s->in, s->out, s->err};
-  for (int i = 0; i < 3 + s->placed_count; i++)
-    if ((result = duplicate_onto(i < 3 ? standard[i] : s->placed[i - 3], i)) < 0) return result;
-  if (s->only_named && lc_call3(SYS_close_range, 3 + s->placed_count, ~0u, 1u << 2 /* CLOSE_RANGE_CLOEXEC */) < 0)
-    for (int fd = 3 + s->placed_count; fd < 65536; fd++) lc_set_cloexec(fd, 1);
+  for (int i = 0; i < 3; i++)
+    if ((result = duplicate_onto(standard[i], i)) < 0) return result;
+#ifndef LASTCALL_FREESTANDING
+  if ((result = place(s)) < 0) return result;
+#endif
   for (int i = 0; i < s->kept_count; i++) lc_set_cloexec(s->kept[i], 0);
-  if (s->directory && (result = lc_change_directory(s->directory)) < 0) return result;
   if (s->listen_pid) lc_write_decimal(s->listen_pid, lc_pid());
   for (int n = 1; n <= 64; n++) {
     struct kernel_sigaction action = {.handler = s->ignored & BIT(n) ? SIG_IGN : SIG_DFL};

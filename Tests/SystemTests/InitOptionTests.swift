@@ -206,3 +206,39 @@ import Testing
     #expect(run.output.contains(test.says), "\(run.output)")
   }
 }
+
+/// What says which options there are.
+@Suite struct InitOptionTextTests {
+  private static let repository = URL(fileURLWithPath: #filePath).appending(path: "../../..").standardized.path + "/"
+
+  /// The long options that `--help` names.
+  private func options(_ binary: InitBinary) async throws -> Set<String> {
+    let run = try InitRun(binary.path, ["--help"])
+    #expect(try await run.code() == 0)
+    return Set(run.output.matches(of: /--[a-z][a-z-]+/).map { String($0.output) })
+  }
+
+  @Test(
+    arguments: InitBinary.all,
+    ["docs/lastcall-init.1", "completions/lastcall-init.bash", "completions/_lastcall-init", "completions/lastcall-init.fish"])
+  func everyOptionIsInTheManualAndTheCompletions(binary: InitBinary, file: String) async throws {
+    let text = try String(contentsOfFile: Self.repository + file, encoding: .utf8).replacingOccurrences(of: "\\-", with: "-")
+    let options = try await options(binary)
+    #expect(options.count > 20)
+    for option in options {
+      let written = file.hasSuffix("fish") ? " -l " + option.dropFirst(2) : option
+      #expect(text.contains(written), "\(option)")
+    }
+  }
+
+  @Test func bashCompletesOptionsAndTheirValues() async throws {
+    let script = """
+      source completions/lastcall-init.bash
+      complete_() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _lastcall_init; echo "${COMPREPLY[@]}"; }
+      complete_ lastcall-init --with-; complete_ lastcall-init --grace 3 --until ''; complete_ lastcall-init beg
+      """
+    let run = try InitRun("/bin/bash", ["-c", script]) { $0.directory = Path(string: Self.repository) }
+    #expect(try await run.code() == 0)
+    #expect(run.lines == ["--with-policy", "tree main", "began"], "\(run.output)")
+  }
+}
