@@ -34,8 +34,6 @@ long lc_open_process_file(int pid, int thread, const char *name) {
 }
 
 long lc_change_directory(const char *path) { return lc_call1(SYS_chdir, (long)path); }
-long lc_make_directory(const char *path) { return lc_call3(SYS_mkdirat, AT_FDCWD, (long)path, 0755); }
-long lc_remove_directory(const char *path) { return lc_call3(SYS_unlinkat, AT_FDCWD, (long)path, AT_REMOVEDIR); }
 long lc_close(int fd) { return lc_call1(SYS_close, fd); }
 long lc_read(int fd, void *bytes, unsigned long count) { return lc_call3(SYS_read, fd, (long)bytes, count); }
 long lc_write(int fd, const void *bytes, unsigned long count) { return lc_call3(SYS_write, fd, (long)bytes, count); }
@@ -219,6 +217,29 @@ int lc_stop_ignoring_children(void) {
   lc_call5(SYS_rt_sigaction, SIGCHLD, (long)&plain, (long)&old, sizeof plain.mask, 0);
   return old.handler == SIG_IGN;
 }
+
+// MARK: Cgroups
+
+static long open_in_cgroup(const char *path, const char *name) {
+  long directory = open_at(path, O_PATH | O_DIRECTORY, 0);
+  if (directory < 0) return directory;
+  long fd = lc_call5(SYS_openat, directory, (long)name, O_WRONLY | O_CLOEXEC, 0, 0);
+  lc_close((int)directory);
+  return fd;
+}
+
+long lc_open_cgroup(const char *path) {
+  lc_call3(SYS_mkdirat, AT_FDCWD, (long)path, 0755);
+  return open_in_cgroup(path, "cgroup.procs");
+}
+
+void lc_kill_cgroup(const char *path) {
+  long fd = open_in_cgroup(path, "cgroup.kill");
+  lc_write((int)fd, "1", 1);
+  lc_close((int)fd);
+}
+
+void lc_remove_cgroup(const char *path) { lc_call3(SYS_unlinkat, AT_FDCWD, (long)path, AT_REMOVEDIR); }
 
 // MARK: Clocks
 

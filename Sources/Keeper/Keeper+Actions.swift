@@ -14,7 +14,12 @@ extension Keeper {
     while !isOver {
       if let wholeTree = look {
         look = nil
-        handle(.observed(observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)))
+        let toldUpTo = groupToldUpTo
+        groupToldUpTo = 0
+        handle(
+          .observed(
+            observer.observe(
+              wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil, groupToldUpTo: toldUpTo)))
       } else if hookIsOver {
         hookIsOver = false
         handle(.hookEnded)
@@ -36,7 +41,7 @@ extension Keeper {
       case .observe(let wholeTree): look = wholeTree
       case .send(let signal, let identity): send(signal, to: identity)
       case .forward(let signal, let value, let scope): forward(signal, value: value, scope: scope)
-      case .signalEverything(let signal): if machine.isEverythingOurs { _ = lc_kill(-1, signal.number) } else { options.cgroup.kill() }
+      case .signalEverything(let signal): signalEverything(signal)
       case .runHook(let step): runHook(machine.command(ofStep: step))
       case .watchGroup: findGroupMember()
       case .arm(let moment): deadline = moment ?? .never
@@ -59,6 +64,18 @@ extension Keeper {
 
   @inline(never)
   var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, apart: apart) }
+
+  private func signalEverything(_ signal: Signal) {
+    if machine.isEverythingOurs {
+      _ = lc_kill(-1, signal.number)
+      return
+    }
+    if signal == .kill, let path = options.cgroup { lc_kill_cgroup(path) }
+    // A child of ours holds its group's number until we reap it.
+    guard mainStatus == nil || observer.hasChild(inMainGroup: true) else { return }
+    if signal != .cont { groupToldUpTo = ProcessTree.newestPid }
+    _ = lc_kill(-main, signal.number)
+  }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {
     do throws(SystemError) {

@@ -19,7 +19,7 @@ public class Keeper {
   final var jobControl: JobControl?
   final let apart = Apart()
   /// Where the main process enters its cgroup, or -1.
-  final let cgroup: Int32
+  final let cgroup: Int
   /// A member of the main process's group whose end is watched for the machine.
   final var watchedMember: ProcessHandle?
   final var deadline = Instant.never
@@ -39,6 +39,7 @@ public class Keeper {
   final var look: Bool?
   final var hookIsOver = false
   final var groupIsEmpty = false
+  final var groupToldUpTo: Int32 = 0
   /// What the machine ended with.
   final var isOver = false
   final var leftover = false
@@ -60,7 +61,7 @@ public class Keeper {
     machine = StopMachine(
       StopMachine.Settings(
         plan: plan, stopOn: options.stopOn, rewrite: options.rewrite, forwardScope: options.scope,
-        isEverythingOurs: lc_pid() == 1 && options.sidecarCount == 0, hasCgroup: cgroup >= 0))
+        isEverythingOurs: lc_pid() == 1 && options.sidecarCount == 0))
     totalGrace = options.totalGrace(plan)
     succession = Succession(
       sidecars: options.sidecarCount, grace: totalGrace, mainPolicy: options.mainPolicy, sidecarPolicy: options.sidecarPolicy)
@@ -123,7 +124,7 @@ public class Keeper {
     spawn.group = group
     if isFirst, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
     if let jobControl { spawn.terminal = jobControl.terminal.number }
-    spawn.cgroup = cgroup
+    spawn.cgroup = Int32(truncatingIfNeeded: cgroup)
     do throws(StartError) {
       prepareMain(&spawn)
       main = try withUnsafeMutablePointer(to: &apart.pids[Apart.watcher]) { (watcher) throws(StartError) in
@@ -249,7 +250,7 @@ public class Keeper {
         }
       case .stopped(let pid, _): if pid == main { jobControl?.mainStopped() }
       case .nothing:
-        let isEmpty = mainStatus != nil && options.sidecarCount > 0 && observer.isTreeEmpty()
+        let isEmpty = mainStatus != nil && options.sidecarCount > 0 && !observer.hasChild(inMainGroup: false)
         return feed(.reaped(main: mainEnded, treeEmpty: isEmpty))
       case .noChildren: return feed(.reaped(main: mainEnded, treeEmpty: true))
       }
@@ -267,7 +268,7 @@ public class Keeper {
   func finish() -> UInt8 {
     emit(.ended(mainStatus, leftover: leftover, swept: swept))
     jobControl?.end()
-    options.cgroup.remove()
+    if let path = options.cgroup { lc_remove_cgroup(path) }
     if Dialect.current == .dumbInit, options.isOnlyForwarding, options.scope == .group, let signal = options.rewrite.apply(to: .term) {
       _ = lc_kill(-main, signal.number)
     }

@@ -46,7 +46,7 @@ final class KeeperOptions {
   /// A descriptor or a path where events go as JSON lines.
   var eventsTarget: ByteView = ""
   /// The directory of a cgroup v2 that the command is to have for itself.
-  var cgroup = Cgroup(directory: "")
+  var cgroup: UnsafePointer<CChar>?
   /// Whether the plan and what is odd about the surroundings is printed, and nothing run.
   var isDryRun = false
   /// The sidecars, each as `NAME: COMMAND`.
@@ -76,14 +76,10 @@ final class KeeperOptions {
     return (name, command)
   }
 
-  /// Adds a sidecar.
-  /// - Returns: false when the text is not `NAME: COMMAND`, or there are too many.
-  func addSidecar(_ text: ByteView) -> Bool {
-    guard sidecarCount < Succession.limit else { return false }
+  /// Adds a sidecar, of which there may be `Succession.limit`.
+  func addSidecar(_ text: ByteView) {
     sidecars[sidecarCount] = text
     sidecarCount += 1
-    let (name, command) = sidecar(sidecarCount)
-    return !name.isEmpty && (try? Words.split(command))?.isEmpty == false
   }
 
   /// The budget for the stop of everything, of which the main process's plan has its part.

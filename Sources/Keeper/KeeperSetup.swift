@@ -17,7 +17,7 @@ final class KeeperSetup {
   let eventsFile: Descriptor?
 
   /// Where the main process enters its cgroup, or -1.
-  let cgroup: Int32
+  private(set) var cgroup = -1
 
   /// - Parameter directory: the run directory, when a replica is kept for an engine.
   init(arguments: CStrings, environment: CStrings, directory: ByteView? = nil) throws(Exit) {
@@ -53,8 +53,9 @@ final class KeeperSetup {
       Diagnostics.say("not PID 1 and, without -s, no subreaper: orphans go to another process to be reaped", level: "WARN ")
     }
     do throws(SystemError) { eventsFile = try options.openEvents() } catch { throw Self.failed("events cannot be written", error) }
-    do throws(SystemError) { cgroup = try options.cgroup.open() } catch {
-      throw Self.failed("the cgroup cannot be used", error)
+    if let path = options.cgroup {
+      cgroup = lc_open_cgroup(path)
+      if cgroup < 0 { throw Self.failed("the cgroup cannot be used", SystemError(code: Int32(truncatingIfNeeded: -cgroup))) }
     }
     spawner = Spawner(signals, environment: environment, grace: options.isOnlyForwarding ? nil : plan.grace, directory: directory)
   }

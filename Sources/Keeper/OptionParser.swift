@@ -154,9 +154,7 @@ struct OptionParser {
     case .scope:
       guard let scope = StopPlan.Scope(text: value), scope != .rest else { throw Mistake(expectation: "expected main, group or tree") }
       options.scope = scope
-    case .preStop:
-      do throws(Words.Problem) { options.preStop = try Words.split(value) } catch { throw Mistake(expectation: "a quote is not closed") }
-      if options.preStop.isEmpty { throw Mistake(expectation: "expected a command") }
+    case .preStop: options.preStop = try Self.words(value)
     case .pause: options.pause = try span()
     case .exit: if !options.exitCodes.add(value) { throw Mistake(expectation: "expected exit codes, as 143=0 or 1-5=0") }
     case .parentDeath: options.parentDeath = try Self.catchable(value)
@@ -164,7 +162,7 @@ struct OptionParser {
     case .mainPolicy: options.mainPolicy = try policy()
     case .notice: options.notice = try Self.catchable(value)
     case .noticeFile: options.noticeFile = value
-    case .cgroup: options.cgroup = Cgroup(directory: value)
+    case .cgroup: options.cgroup = value.cString
     case .events: options.eventsTarget = value
     case .setsid: options.group = isOn ? lc_group_session : lc_group_own
     case .verbose: options.isVerbose = isOn
@@ -181,7 +179,11 @@ struct OptionParser {
     repeat {
       var part = rest.take(before: option == .with ? UInt8(ascii: "\n") : UInt8(ascii: ","))
       if option == .with {
-        if !options.addSidecar(part) { throw Mistake(expectation: "expected NAME: COMMAND, at most 16 times") }
+        guard options.sidecarCount < Succession.limit, part.offset(of: UInt8(ascii: ":")) > 0 else {
+          throw Mistake(expectation: "expected NAME: COMMAND, at most 16 times")
+        }
+        options.addSidecar(part)
+        _ = try Self.words(options.sidecar(options.sidecarCount).command)
         continue
       }
       let signal = try Self.catchable(option == .rewrite ? part.take(before: UInt8(ascii: ":")) : part)
@@ -195,6 +197,14 @@ struct OptionParser {
       }
       options.rewrite.set(signal, to: replacement)
     } while !rest.isEmpty
+  }
+
+  @inline(never)
+  private static func words(_ text: ByteView) throws(Mistake) -> [[UInt8]] {
+    let words: [[UInt8]]
+    do throws(Words.Problem) { words = try Words.split(text) } catch { throw Mistake(expectation: "a quote is not closed") }
+    if words.isEmpty { throw Mistake(expectation: "expected a command") }
+    return words
   }
 
   @inline(never)

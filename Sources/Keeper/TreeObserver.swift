@@ -13,12 +13,13 @@ struct TreeObserver {
   @inline(never)
   private func isApart(_ pid: Int32) -> Bool { apart.place(of: pid) != nil }
 
-  /// Whether nothing is left of the tree: who lost its parent is our own child.
-  func isTreeEmpty() -> Bool {
+  /// Whether a child of ours is in the main process's group, or in the tree at all: who has lost its parent is our own child.
+  @inline(never)
+  func hasChild(inMainGroup: Bool) -> Bool {
     var children: [ProcessRecord] = []
     _ = ProcessTree.appendChildren(of: keeper, to: &children)
-    for child in children where !isApart(child.identity.pid) { return false }
-    return true
+    for child in children where inMainGroup ? child.group == main : !isApart(child.identity.pid) { return true }
+    return false
   }
 
   /// The living processes of the tree.
@@ -49,7 +50,7 @@ struct TreeObserver {
 
   /// What is there now.
   /// - Parameter stopSignal: the signal that the main process's ability to act on is judged for.
-  func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool) -> Observation {
+  func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool, groupToldUpTo: Int32) -> Observation {
     var observation = Observation(members: [], mainGroup: main, newestPid: .max, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
     if wholeTree {
       observation.members = members()
@@ -57,6 +58,7 @@ struct TreeObserver {
       observation.members.append(record)
     }
     observation.newestPid = ProcessTree.newestPid
+    observation.groupToldUpTo = groupToldUpTo
     return observation
   }
 

@@ -40,15 +40,6 @@ public struct Path: Sendable {
     try Descriptor(withCString { lc_open($0, flags, mode) })
   }
 
-  /// Makes the directory unless it is there.
-  public func makeDirectory() throws(SystemError) {
-    let result = withCString { lc_make_directory($0) }
-    if result != -Int(EEXIST) { try check(result) }
-  }
-
-  /// Removes the directory if it is empty.
-  public func removeDirectory() { _ = withCString { lc_remove_directory($0) } }
-
   /// Removes the file.
   public func unlink() { _ = withCString { lc_unlink($0) } }
 

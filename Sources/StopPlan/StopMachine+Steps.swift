@@ -40,7 +40,10 @@ extension StopMachine {
       let limit = min(until, stop.killBound)
       if now < limit { return limit }
       stop.go(to: next)
-    case .observing:
+    case .observing(let round, let newestPid, let isConfirming, let at):
+      if now < at { return at }
+      stop.stage = .observing(round: round, newestPid: newestPid, isConfirming: isConfirming, at: .never)
+      act(.observe(wholeTree: stop.sent(stop.index)?.scope != .main))
       return .never
     case .killing(let until, let nextLook):
       if now >= until {
@@ -79,12 +82,14 @@ extension StopMachine {
       if stop.firstSignalAt == nil { stop.firstSignalAt = now }
       act(.note(.step(index)))
       stop.groupEmpty = false
-      if isEverythingOurs, stop.isEverybody(scope, mainLives: mainStatus == nil) {
+      var lookAt = now
+      if stop.isEverybody(scope, mainLives: mainStatus == nil) {
         tellEverything(at: now)
-        break
+        if isEverythingOurs { break }
+        // Those who go at once need not be looked at; but nobody's floor is made shorter by it.
+        lookAt = min(now + Self.lookDelay, max(now, stop.killBound - stop.plan.floor))
       }
-      stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false)
-      act(.observe(wholeTree: scope != .main))
+      stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false, at: lookAt)
       return
     case .wait(let span, let ifUseful):
       if ifUseful, stop.mainCannotAct { break }
@@ -101,7 +106,7 @@ extension StopMachine {
     act(.signalEverything(signal))
     if signal.defaultAction != .stop { act(.signalEverything(.cont)) }
     stop.lastTold = now
-    stop.everyoneHad.insert(signal)
+    if isEverythingOurs { stop.everyoneHad.insert(signal) }
   }
 
   /// KILL for what has appeared since the last time.
@@ -109,9 +114,10 @@ extension StopMachine {
   private mutating func killAgain(until: Instant, at now: Instant) {
     let scope = stop.sent(stop.index)?.scope
     let isForAll = scope == .tree || scope == .rest
-    stop.stage = .killing(until: until, nextLook: now + Self.killInterval)
-    if isForAll, isEverythingOurs || hasCgroup { act(.signalEverything(.kill)) }
-    if !isForAll || !isEverythingOurs { act(.observe(wholeTree: scope != .main)) }
+    let isFirst = !stop.isKilling
+    stop.stage = .killing(until: until, nextLook: now + (isFirst && isForAll ? Self.lookDelay : Self.killInterval))
+    if isForAll, isFirst || isEverythingOurs { act(.signalEverything(.kill)) }
+    if isForAll ? !isFirst && !isEverythingOurs : true { act(.observe(wholeTree: scope != .main)) }
   }
 
   @inline(never)
@@ -129,26 +135,31 @@ extension StopMachine {
     var round = 0
     var newestPid = Int32.max
     var isConfirming = false
-    if case .observing(let current, let newest, let confirms) = stop.stage {
+    if case .observing(let current, let newest, let confirms, _) = stop.stage {
       (round, newestPid, isConfirming) = (current, newest, confirms)
     } else {
       if stop.isKilling { kill(observation, scope, at: now) }
       return
     }
+    // Who was born since is what the told have started.
+    if observation.groupToldUpTo > 0 { newestPid = min(newestPid, observation.groupToldUpTo) }
     var found = false
     for member in observation.members where member.identity.pid <= newestPid && includes(member, of: observation, in: scope, signal) {
       guard let isFirst = stop.told.record(member.identity, step: stop.index, signal: signal) else { continue }
       found = true
+      if observation.groupToldUpTo > 0, member.group == observation.mainGroup { continue }
       if isFirst { stop.lastTold = now }
       act(.send(signal, member.identity))
       if member.isStopped, signal.defaultAction != .stop { act(.send(.cont, member.identity)) }
     }
     if round == 1 { stop.mainCannotAct = observation.mainCannotAct }
     if found || !isConfirming, scope != .main, round < Self.observationRounds {
-      stop.stage = .observing(round: round + 1, newestPid: min(newestPid, observation.newestPid), isConfirming: !found)
-      act(.observe(wholeTree: true))
+      stop.stage = .observing(
+        round: round + 1, newestPid: min(newestPid, observation.newestPid), isConfirming: !found, at: now)
     } else {
       stop.go(to: stop.index + 1)
+      if stop.escalatesNext { _ = stop.escalate(at: now) }
+      stop.escalatesNext = false
     }
   }
 

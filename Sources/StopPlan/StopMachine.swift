@@ -33,7 +33,9 @@ public struct StopMachine: ~Copyable, Sendable {
     case send(Signal, ProcessIdentity)
     /// Pass on a signal that came, with its value.
     case forward(Signal, value: Int?, StopPlan.Scope)
-    /// Send a signal to everything there is but ourselves: `kill(-1)`, asked for only where that is the tree; or KILL to a whole cgroup.
+    /// Send a signal to all of the tree that can be reached at once: everything there is but ourselves (`kill(-1)`) where
+    /// `isEverythingOurs`; else the main process's group, as long as its number is surely still that, and for KILL a cgroup. What
+    /// comes of it says `Observation.groupToldUpTo`.
     case signalEverything(Signal)
     /// Start the command of the hook that is the step with this index; `command(ofStep:)` has it.
     case runHook(step: Int)
@@ -89,20 +91,16 @@ public struct StopMachine: ~Copyable, Sendable {
     public var forwardScope: StopPlan.Scope
     /// Whether `kill(-1)` reaches the tree and nothing else, as for PID 1.
     public var isEverythingOurs: Bool
-    /// Whether the tree has a cgroup of its own, where KILL reaches all at once.
-    public var hasCgroup: Bool
-
     /// The settings of a keeper.
     public init(
       plan: StopPlan, stopOn: SignalSet = [.term, .int], rewrite: Rewrite = Rewrite(), forwardScope: StopPlan.Scope = .main,
-      isEverythingOurs: Bool = false, hasCgroup: Bool = false
+      isEverythingOurs: Bool = false
     ) {
       self.plan = plan
       self.stopOn = stopOn
       self.rewrite = rewrite
       self.forwardScope = forwardScope
       self.isEverythingOurs = isEverythingOurs
-      self.hasCgroup = hasCgroup
     }
   }
 
@@ -110,6 +108,8 @@ public struct StopMachine: ~Copyable, Sendable {
   public static let killBound = TimeSpan.seconds(5)
   /// How soon after another a Ctrl-C that the program got by itself begins the stop.
   public static let interruptSpan = TimeSpan.seconds(2)
+  /// How long those who were signalled at once have to go before it is looked who is still there.
+  static let lookDelay = TimeSpan.milliseconds(5)
   /// How long after KILL it is looked whether something has appeared that had none.
   static let killInterval = TimeSpan.milliseconds(50)
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
@@ -120,9 +120,8 @@ public struct StopMachine: ~Copyable, Sendable {
   let stopOn: SignalSet
   let rewrite: Rewrite
   let forwardScope: StopPlan.Scope
-  /// Whether `.signalEverything` is `kill(-1)`.
+  /// Whether `.signalEverything` reaches everybody.
   public let isEverythingOurs: Bool
-  let hasCgroup: Bool
   var mainStatus: ExitStatus?
   var treeEmpty = false
   var isFinished = false
@@ -138,7 +137,6 @@ public struct StopMachine: ~Copyable, Sendable {
     rewrite = settings.rewrite
     forwardScope = settings.forwardScope
     isEverythingOurs = settings.isEverythingOurs
-    hasCgroup = settings.hasCgroup
     stop = StopProgress(plan: settings.plan)
   }
 

@@ -15,7 +15,8 @@ struct StopProgress: ~Copyable, Sendable {
     /// It has asked who is there, for the `round`th time. Only who was born up to `newestPid`, before the step's first signal, is told:
     /// what a process starts after it was told is its own clean-up.
     /// A look that finds nobody new is repeated once, `isConfirming`: an orphan may have moved to us while it was taken.
-    case observing(round: Int, newestPid: Int32, isConfirming: Bool)
+    /// The look is taken at that moment, or the answer is awaited when it is `never`.
+    case observing(round: Int, newestPid: Int32, isConfirming: Bool, at: Instant)
     /// KILL was sent to everything; what it leaves is waited for until then, and looked for again at `nextLook`.
     case killing(until: Instant, nextLook: Instant)
   }
@@ -36,6 +37,8 @@ struct StopProgress: ~Copyable, Sendable {
   var mainCannotAct = false
   var groupEmpty = false
   var hookEnded = false
+  /// Whether somebody escalated while it was looked who is there.
+  var escalatesNext = false
   private var requests = SeenIDs()
 
   init(plan: StopPlan) { self.plan = plan }
@@ -148,7 +151,10 @@ struct StopProgress: ~Copyable, Sendable {
   /// - Returns: false when there is nothing to skip to.
   mutating func escalate(at now: Instant) -> Bool {
     if isKilling { return false }
-    if case .observing = stage { return false }
+    if case .observing = stage {
+      escalatesNext = true
+      return true
+    }
     var next = index + 1
     while next <= killIndex {
       if let sent = sent(next) {

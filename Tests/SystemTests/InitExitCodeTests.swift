@@ -73,6 +73,11 @@ import Testing
     let run = try InitRun.script(binary, "echo ready; exec sleep 1000")
     try await run.line("ready")
     try await eventually("sleep") { run.commandOfChild == "sleep" }
+    // rt_sigtimedwait(2) on x86-64 or aarch64: it has done all it has to do.
+    try await eventually("the init waits for a signal") {
+      let call = try? String(contentsOfFile: "/proc/\(run.pid)/syscall", encoding: .utf8)
+      return call?.hasPrefix("128 ") == true || call?.hasPrefix("137 ") == true
+    }
     let before = run.contextSwitches
     #expect(before != nil)
     // Nothing to wait for here but time itself: a polling loop would wake in it.

@@ -144,11 +144,16 @@ import Testing
     _ = lc_kill(try run.pid("main"), SIGKILL)
   }
 
-  @Test(arguments: InitBinary.all, ["bad", "a:", ": sleep 1", "a: 'sleep"])
-  func aSidecarThatIsNoneIsSaid(binary: InitBinary, text: String) async throws {
-    let run = try InitRun(binary.path, ["--with", text, "sh", "-c", "echo started"])
+  @Test(
+    arguments: InitBinary.all,
+    [
+      ("bad", "expected a command"), ("a:", "expected a command"), (": sleep 1", "expected NAME: COMMAND"),
+      ("a: 'sleep", "a quote is not closed"),
+    ])
+  func aSidecarThatIsNoneIsSaid(binary: InitBinary, _ test: (text: String, says: String)) async throws {
+    let run = try InitRun(binary.path, ["--with", test.text, "sh", "-c", "echo started"])
     #expect(try await run.code() == 2)
-    #expect(run.output.contains("--with \"\(text)\": expected NAME: COMMAND") && !run.output.contains("started"), "\(run.output)")
+    #expect(run.output.contains("--with \"\(test.text)\": \(test.says)") && !run.output.contains("started"), "\(run.output)")
   }
 
   @Test(.enabled(if: getuid() == 0, "unshare --pid needs root"), arguments: InitBinary.all)

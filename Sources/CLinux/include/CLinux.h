@@ -17,8 +17,6 @@
 long lc_open(const char *path, int flags, unsigned mode); // close-on-exec
 long lc_open_process_file(int pid, int thread, const char *name); // /proc/PID/NAME, or /proc/PID/task/THREAD/NAME; for reading
 long lc_change_directory(const char *path);
-long lc_make_directory(const char *path); // 0755
-long lc_remove_directory(const char *path);
 long lc_close(int fd);
 long lc_read(int fd, void *bytes, unsigned long count);
 long lc_write(int fd, const void *bytes, unsigned long count);
@@ -70,6 +68,11 @@ long lc_take_signals(uint64_t *inherited); // blocks all but the faults; a signa
 long lc_next_signal(int fd, struct lc_arrival *arrival);
 long lc_wait_signal(int64_t timeout, struct lc_arrival *arrival); // as lc_next_signal, but waits; nanoseconds, below 0 without end
 int lc_stop_ignoring_children(void); // whether SIGCHLD was ignored: the kernel would reap for us and lose every status (wait(2))
+
+// Cgroups (cgroups(7), version 2).
+long lc_open_cgroup(const char *path); // its cgroup.procs; made first unless it is there
+void lc_kill_cgroup(const char *path); // KILL to all in it (Linux 5.14)
+void lc_remove_cgroup(const char *path);
 
 // Clocks, in nanoseconds.
 int64_t lc_now(void);

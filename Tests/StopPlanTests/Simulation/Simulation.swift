@@ -35,6 +35,7 @@ struct Simulation: ~Copyable {
   var trace = Trace()
   var checks: Invariants
   var mainStatus: ExitStatus?
+  var groupToldUpTo: Int32 = 0
 
   init(seed: UInt64, withRepeats: Bool = true) {
     self.seed = seed
@@ -189,13 +190,7 @@ struct Simulation: ~Copyable {
     switch action {
     case .observe(let wholeTree): observe(wholeTree)
     case .send(let signal, let identity): deliver(signal, identity)
-    case .signalEverything(.kill):
-      for pid in tree.members.keys.sorted() { killed(pid) }
-      checkKillTimes()
-    case .signalEverything(let signal):
-      let everything = tree.observation(wholeTree: true)
-      checks.observed(everything)
-      for member in everything.members { deliver(signal, member.identity) }
+    case .signalEverything(let signal): signalEverything(signal)
     case .forward(let signal, let value, _): checks.forwarded(signal, value: value, mainLives: tree.main != nil)
     case .runHook: schedule(.event(.hookEnded), after: span(0...12_000))
     case .watchGroup: watchGroup()
@@ -205,8 +200,22 @@ struct Simulation: ~Copyable {
     }
   }
 
+  /// Everybody; or, when that cannot be, the main process's group, whose number may be another's by now.
+  private mutating func signalEverything(_ signal: Signal) {
+    let everything = tree.observation(wholeTree: true)
+    if !machine.isEverythingOurs, signal != .cont { groupToldUpTo = generator.chance(70) ? everything.newestPid : 0 }
+    guard machine.isEverythingOurs || groupToldUpTo > 0 else { return }
+    checks.observed(everything)
+    for member in everything.members where machine.isEverythingOurs || member.group == SimulatedTree.mainPid {
+      if signal == .kill { killed(member.identity.pid) } else { deliver(signal, member.identity) }
+    }
+    checkKillTimes()
+  }
+
   private mutating func observe(_ wholeTree: Bool) {
-    let observation = tree.observation(wholeTree: wholeTree)
+    var observation = tree.observation(wholeTree: wholeTree)
+    observation.groupToldUpTo = groupToldUpTo
+    groupToldUpTo = 0
     checks.observed(observation)
     if generator.chance(10), let pid = tree.members.keys.sorted().first, pid != SimulatedTree.mainPid {
       tree.remove(pid)
