@@ -12,7 +12,7 @@ enum DryRun {
     text.withView {
       say("plan: ", $0, options.grace == nil && options.planText.isEmpty ? " (its own default; docker stop kills after 10)" : "")
     }
-    if lc_pid() != 1 { say("not PID 1: becomes a child subreaper, so that orphans come to it") }
+    if lc_pid() != 1 { say("not PID 1: will be a child subreaper, to get orphans") }
     let ignored = SignalDispositions(pid: lc_pid())?.ignored ?? []
     for number in 1...64 as ClosedRange<Int32> {
       guard let signal = Signal(number: number), signal != .pipe, ignored.contains(signal) else { continue }

@@ -175,7 +175,7 @@ public class Keeper {
   final func loop() -> UInt8 {
     while !isOver {
       if let nextSuccession {
-        wait(until: min(deadline, timeLimit, nextTelling, nextSuccession))
+        wait(until: min(min(deadline, timeLimit), min(nextTelling, nextSuccession)))
       } else {
         succeed()
       }

@@ -50,7 +50,7 @@ final class KeeperSetup {
       if options.isSubreaper ?? (lc_pid() != 1) { try Reaper.becomeSubreaper() }
     } catch { throw Self.failed("orphans cannot be adopted", error) }
     if Dialect.current == .tini, options.isSubreaper == false, lc_pid() != 1, !options.isQuiet {
-      Diagnostics.say("not PID 1 and, without -s, no subreaper: orphans go to another process to be reaped", level: "WARN ")
+      Diagnostics.say("not PID 1 and, without -s, no subreaper: others reap orphans", level: "WARN ")
     }
     do throws(SystemError) { eventsFile = try options.openEvents() } catch { throw Self.failed("events cannot be written", error) }
     if let path = options.cgroup {

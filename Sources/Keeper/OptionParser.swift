@@ -202,7 +202,7 @@ struct OptionParser {
   @inline(never)
   private static func words(_ text: ByteView) throws(Mistake) -> [[UInt8]] {
     let words: [[UInt8]]
-    do throws(Words.Problem) { words = try Words.split(text) } catch { throw Mistake(expectation: "a quote is not closed") }
+    do throws(Words.Problem) { words = try Words.split(text) } catch { throw Mistake(expectation: "a quote is not closed, or a backslash stands at the end") }
     if words.isEmpty { throw Mistake(expectation: "expected a command") }
     return words
   }
@@ -226,7 +226,7 @@ struct OptionParser {
   @inline(never)
   private func span() throws(Mistake) -> TimeSpan {
     guard let span = TimeSpan(text: value) else {
-      throw Mistake(expectation: "expected a length of time: seconds (8, 0.5) or with a unit (500ms, 2m)")
+      throw Mistake(expectation: "expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years")
     }
     return span
   }

@@ -17,7 +17,8 @@ struct TreeObserver {
   @inline(never)
   func hasChild(inMainGroup: Bool) -> Bool {
     var children: [ProcessRecord] = []
-    _ = ProcessTree.appendChildren(of: keeper, to: &children)
+    // More than those who are apart: one of these many is in the tree.
+    _ = ProcessTree.appendChildren(of: keeper, limit: 32, to: &children)
     for child in children where inMainGroup ? child.group == main : !isApart(child.identity.pid) { return true }
     return false
   }

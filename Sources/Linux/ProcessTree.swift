@@ -64,12 +64,13 @@ public enum ProcessTree {
   }
 
   /// Appends the children of a process.
+  /// - Parameter limit: no more are looked at once there are that many.
   /// - Returns: false when the kernel keeps no such lists or the process is gone.
   @inline(never)
-  public static func appendChildren(of pid: Int32, to children: inout [ProcessRecord]) -> Bool {
+  public static func appendChildren(of pid: Int32, limit: Int = .max, to children: inout [ProcessRecord]) -> Bool {
     var sawList = false
     forEachPid(in: lc_open_process_file(pid, 0, "task")) { thread in
-      if appendChildren(of: pid, thread: thread, to: &children) { sawList = true }
+      if appendChildren(of: pid, thread: thread, limit: limit, to: &children) { sawList = true }
     }
     return sawList
   }
@@ -77,12 +78,12 @@ public enum ProcessTree {
   /// Appends the children that one thread has forked.
   /// - Returns: false when there is no list.
   @inline(never) @discardableResult
-  private static func appendChildren(of pid: Int32, thread: Int32, to children: inout [ProcessRecord]) -> Bool {
+  private static func appendChildren(of pid: Int32, thread: Int32, limit: Int = .max, to children: inout [ProcessRecord]) -> Bool {
     let descriptor = lc_open_process_file(pid, thread, "children")
     if descriptor < 0 { return false }
     read(descriptor, limit: 1 << 22).withView { list in
       var rest = list
-      while !rest.isEmpty {
+      while !rest.isEmpty, children.count < limit {
         let child = rest.take(before: UInt8(ascii: " ")).number(limit: Int64(Int32.max)) ?? 0
         if let record = ProcessRecord(pid: Int32(truncatingIfNeeded: child)) { children.append(record) }
       }

@@ -40,9 +40,9 @@ extension StopMachine {
       let limit = min(until, stop.killBound)
       if now < limit { return limit }
       stop.go(to: next)
-    case .observing(let round, let newestPid, let isConfirming, let at):
-      if now < at { return at }
-      stop.stage = .observing(round: round, newestPid: newestPid, isConfirming: isConfirming, at: .never)
+    case .observing:
+      if now < stop.lookAt { return stop.lookAt }
+      stop.lookAt = .never
       act(.observe(wholeTree: stop.sent(stop.index)?.scope != .main))
       return .never
     case .killing(let until, let nextLook):
@@ -82,14 +82,14 @@ extension StopMachine {
       if stop.firstSignalAt == nil { stop.firstSignalAt = now }
       act(.note(.step(index)))
       stop.groupEmpty = false
-      var lookAt = now
+      stop.lookAt = now
       if stop.isEverybody(scope, mainLives: mainStatus == nil) {
         tellEverything(at: now)
         if isEverythingOurs { break }
         // Those who go at once need not be looked at; but nobody's floor is made shorter by it.
-        lookAt = min(now + Self.lookDelay, max(now, stop.killBound - stop.plan.floor))
+        stop.lookAt = min(now + Self.lookDelay, max(now, stop.killBound - stop.plan.floor))
       }
-      stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false, at: lookAt)
+      stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false)
       return
     case .wait(let span, let ifUseful):
       if ifUseful, stop.mainCannotAct { break }
@@ -135,7 +135,7 @@ extension StopMachine {
     var round = 0
     var newestPid = Int32.max
     var isConfirming = false
-    if case .observing(let current, let newest, let confirms, _) = stop.stage {
+    if case .observing(let current, let newest, let confirms) = stop.stage {
       (round, newestPid, isConfirming) = (current, newest, confirms)
     } else {
       if stop.isKilling { kill(observation, scope, at: now) }
@@ -155,7 +155,8 @@ extension StopMachine {
     if round == 1 { stop.mainCannotAct = observation.mainCannotAct }
     if found || !isConfirming, scope != .main, round < Self.observationRounds {
       stop.stage = .observing(
-        round: round + 1, newestPid: min(newestPid, observation.newestPid), isConfirming: !found, at: now)
+        round: round + 1, newestPid: min(newestPid, observation.newestPid), isConfirming: !found)
+      stop.lookAt = now
     } else {
       stop.go(to: stop.index + 1)
       if stop.escalatesNext { _ = stop.escalate(at: now) }

@@ -108,8 +108,10 @@ public struct StopMachine: ~Copyable, Sendable {
   public static let killBound = TimeSpan.seconds(5)
   /// How soon after another a Ctrl-C that the program got by itself begins the stop.
   public static let interruptSpan = TimeSpan.seconds(2)
-  /// How long those who were signalled at once have to go before it is looked who is still there.
+  /// After those who were signalled at once it is looked who is still there when that long nobody has ended, or the limit is reached.
   static let lookDelay = TimeSpan.milliseconds(5)
+  /// See `lookDelay`.
+  static let lookLimit = TimeSpan.milliseconds(100)
   /// How long after KILL it is looked whether something has appeared that had none.
   static let killInterval = TimeSpan.milliseconds(50)
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
@@ -236,6 +238,7 @@ public struct StopMachine: ~Copyable, Sendable {
 
   private mutating func reaped(main: ExitStatus?, treeEmpty empty: Bool, at now: Instant) {
     treeEmpty = empty
+    stop.postponeLook(to: now + Self.lookDelay)
     if main != nil, mainStatus == nil {
       mainStatus = main
       if !stop.isUnderWay, !empty, stop.plan.until == .tree { begin(.mainEnded, deadline: now + stop.plan.grace) }

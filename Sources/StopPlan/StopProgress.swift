@@ -15,8 +15,7 @@ struct StopProgress: ~Copyable, Sendable {
     /// It has asked who is there, for the `round`th time. Only who was born up to `newestPid`, before the step's first signal, is told:
     /// what a process starts after it was told is its own clean-up.
     /// A look that finds nobody new is repeated once, `isConfirming`: an orphan may have moved to us while it was taken.
-    /// The look is taken at that moment, or the answer is awaited when it is `never`.
-    case observing(round: Int, newestPid: Int32, isConfirming: Bool, at: Instant)
+    case observing(round: Int, newestPid: Int32, isConfirming: Bool)
     /// KILL was sent to everything; what it leaves is waited for until then, and looked for again at `nextLook`.
     case killing(until: Instant, nextLook: Instant)
   }
@@ -37,6 +36,8 @@ struct StopProgress: ~Copyable, Sendable {
   var mainCannotAct = false
   var groupEmpty = false
   var hookEnded = false
+  /// When `observing` takes its next look; `never` while one is being taken.
+  var lookAt = Instant.never
   /// Whether somebody escalated while it was looked who is there.
   var escalatesNext = false
   private var requests = SeenIDs()
@@ -120,6 +121,11 @@ struct StopProgress: ~Copyable, Sendable {
       candidate += 1
     }
     return false
+  }
+
+  /// While processes end one after another there is no use in looking who is left.
+  mutating func postponeLook(to moment: Instant) {
+    if let lastTold { lookAt = max(lookAt, min(moment, min(lastTold + StopMachine.lookLimit, killBound - plan.floor))) }
   }
 
   /// Whether a request's id is new; remembers it.
