@@ -34,6 +34,10 @@ long lc_open_process_file(int pid, int thread, const char *name) {
 }
 
 long lc_change_directory(const char *path) { return lc_call1(SYS_chdir, (long)path); }
+void lc_close_from(int first) {
+  if (lc_call3(SYS_close_range, first, ~0u, 0) < 0)
+    for (int fd = first; fd < 65536; fd++) lc_close(fd);
+}
 long lc_close(int fd) { return lc_call1(SYS_close, fd); }
 long lc_read(int fd, void *bytes, unsigned long count) { return lc_call3(SYS_read, fd, (long)bytes, count); }
 long lc_write(int fd, const void *bytes, unsigned long count) { return lc_call3(SYS_write, fd, (long)bytes, count); }
@@ -61,6 +65,7 @@ long lc_entry_pid(const void *entries, long *offset) {
   long pid = 0;
   for (const char *digit = entry + 19; *digit; digit++) {
     if (*digit < '0' || *digit > '9') return -1;
+    if (pid > 99999999) return -1;
     pid = pid * 10 + (*digit - '0');
   }
   return pid;
@@ -163,13 +168,14 @@ long lc_set_terminal_group(int fd, int group) { return lc_call3(SYS_ioctl, fd, T
 
 #define BIT(signal) ((uint64_t)1 << ((signal) - 1))
 
-// A fault of our own must end us. A C library's threads need 32 and 33 for themselves (nptl(7)).
+#ifdef LASTCALL_FREESTANDING
+// A fault of our own ends us although it is blocked (sigprocmask(2)); what somebody sends is passed on.
+static const uint64_t left_alone = 0;
+#else
+// Backtraces and sanitizers catch faults. A C library's threads need 32 and 33 for themselves (nptl(7)).
 static const uint64_t left_alone =
-    BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGSEGV) | BIT(SIGSYS)
-#ifndef LASTCALL_FREESTANDING
-    | BIT(32) | BIT(33)
+    BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGSEGV) | BIT(SIGSYS) | BIT(32) | BIT(33);
 #endif
-    ;
 
 long lc_take_signals(uint64_t *inherited) {
   uint64_t taken = ~left_alone;
@@ -307,7 +313,13 @@ static long become(const struct lc_spawn *s, const char *path) {
     if ((s->ignored | s->defaulted) & BIT(n)) lc_call5(SYS_rt_sigaction, n, (long)&action, 0, sizeof action.mask, 0);
   }
   set_mask(s->mask, 0);
-  return lc_call3(SYS_execve, (long)path, (long)s->argv, (long)s->environment);
+  result = lc_call3(SYS_execve, (long)path, (long)s->argv, (long)s->environment);
+  if (result == -ENOEXEC && s->tries_shell) {
+    const char **argv = (const char **)s->argv;
+    *argv-- = path;
+    lc_call3(SYS_execve, (long)(*argv = "/bin/sh"), (long)argv, (long)s->environment);
+  }
+  return result;
 }
 
 // See lc_spawn.watcher.
@@ -321,8 +333,7 @@ static int watch_interrupts(int group) {
     return pid;
   }
   lc_call5(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  if (lc_call3(SYS_close_range, 0, ~0u, 0) < 0)
-    for (int fd = 0; fd < 65536; fd++) lc_close(fd);
+  lc_close_from(0);
   uint64_t interrupt = (uint64_t)1 << (SIGINT - 1);
   siginfo_t info;
   while (lc_call1(SYS_getppid, 0) == keeper)
@@ -331,6 +342,11 @@ static int watch_interrupts(int group) {
       // A real-time signal, for those queue.
       lc_kill(keeper, 64);
   for (;;) lc_call1(SYS_exit_group, 0);
+}
+
+void lc_end_watcher(int pid) {
+  lc_kill(pid, SIGKILL);
+  lc_call5(SYS_wait4, pid, 0, 0x40000000 /* __WALL */, 0, 0);
 }
 
 long lc_spawn(const struct lc_spawn *s, const char *path, int *failure) {

@@ -47,7 +47,8 @@ extension Keeper {
     if announcedDeadline <= now {
       // The first, or the one before was of a stop that never came.
       announcedDeadline = wanted
-      pauseEnd = now + (options.pause ?? .zero)
+      // The platform kills then, however long a pause was wanted.
+      pauseEnd = min(now + (options.pause ?? .zero), wanted - .seconds(1))
       hasNoticed = false
     }
     announcedDeadline = min(announcedDeadline, wanted)
@@ -61,7 +62,9 @@ extension Keeper {
     let now = Clock.now
     guard announcedDeadline > now, machine.deadline == nil else { return }
     totalGrace = announcedDeadline - now
-    machine.announce(grace: Succession.mainGrace(totalGrace, sidecars: options.sidecarCount), pause: max(.zero, pauseEnd - now))
+    machine.announce(
+      grace: Succession.mainGrace(totalGrace, sidecars: options.sidecarCount),
+      pause: options.pause == nil ? nil : max(.zero, pauseEnd - now))
   }
 
   /// Tells who wants to know that the stop is coming, once.

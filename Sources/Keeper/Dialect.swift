@@ -71,9 +71,10 @@ enum Dialect: Equatable, Sendable {
     switch (self, error) {
     case (.dumbInit, .notExecuted): 2
     case (.own, .noProcess): 125
-    case (.catatonit, _), (_, .noProcess): 1
-    case (_, .notExecuted(.notFound)): 127
-    case (_, .notExecuted): 126
+    case (_, .notExecuted(.notFound)) where self != .catatonit: 127
+    case (.own, _): 126
+    case (.tini, .notExecuted(SystemError(code: EACCES))): 126
+    default: 1
     }
   }
 }

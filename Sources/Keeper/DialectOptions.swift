@@ -7,20 +7,24 @@ extension OptionParser {
   /// Reads the arguments of another tool, and what it takes from the environment.
   @inline(never)
   mutating func readDialect(_ environment: CStrings) throws(Mistake) {
+    readDialectEnvironment(environment)
     var next = options.command
     var kept = next
+    var isOver = false
     while let argument = next[0] {
+      next += 1
       value = ByteView(argument)
-      if value[0] != UInt8(ascii: "-") || value.count == 1 {
-        // With getopt(3) options may stand behind the command; one with options of its own needs `--` before it.
-        if Dialect.current == .dumbInit { break }
+      if isOver || value[0] != UInt8(ascii: "-") || value.count == 1 {
         kept[0] = argument
         kept += 1
-        next += 1
+        // With getopt(3) options may stand behind the command, which then needs `--` before it when it has some of its own.
+        if options.endsAtCommand { isOver = true }
         continue
       }
-      next += 1
-      if value == "--" { break }
+      if value == "--" {
+        isOver = true
+        continue
+      }
       name = value
       var rest = value.dropping(1)
       if rest.take("-") {
@@ -34,19 +38,15 @@ extension OptionParser {
         }
       }
     }
-    while let argument = next[0] {
-      kept[0] = argument
-      kept += 1
-      next += 1
-    }
     kept[0] = nil
-    readDialectEnvironment(environment)
     options.takePlace()
   }
 
   /// Reads one option; its value is what is left of the argument, or the next argument.
   @inline(never)
   private mutating func read(_ letter: UInt8, _ rest: inout ByteView, _ next: inout CStrings) throws(Mistake) {
+    // Help and version end the reading.
+    guard options.printed.isEmpty else { return }
     let letters = Dialect.current.optionLetters
     guard letters.offset(of: letter) < letters.count else { throw Mistake(expectation: "unknown option") }
     if letter == UInt8(ascii: "r") || letter == UInt8(ascii: "p") || letter == UInt8(ascii: "e") {
@@ -76,6 +76,7 @@ extension OptionParser {
   }
 
   private func readDialectEnvironment(_ environment: CStrings) {
+    options.endsAtCommand = Dialect.current == .dumbInit
     var next = environment
     while let entry = next.pointee {
       next += 1
@@ -83,16 +84,20 @@ extension OptionParser {
       let name = value.take(before: UInt8(ascii: "="))
       switch (
         Dialect.current,
-        name.position(among: "DUMB_INIT_SETSID DUMB_INIT_DEBUG TINI_SUBREAPER TINI_KILL_PROCESS_GROUP TINI_VERBOSITY CATATONIT_DEBUG")
+        name.position(
+          among: "DUMB_INIT_SETSID DUMB_INIT_DEBUG TINI_SUBREAPER TINI_KILL_PROCESS_GROUP TINI_VERBOSITY CATATONIT_DEBUG POSIXLY_CORRECT")
       ) {
       case (.dumbInit, 0): if value == "0" { options.group = lc_group_inherit }
       case (.dumbInit, 1): if value == "1" { options.isVerbose = true }
       case (.tini, 2): options.isSubreaper = true
       case (.tini, 3): options.scope = .group
       case (.tini, 4):
-        if (value.number() ?? 1) > 1 { options.isVerbose = true }
-        if value == "0" { options.isQuiet = true }
+        // Over -v, and as atoi(3) reads it.
+        let level = value.number() ?? 0
+        options.isVerbose = level > 1
+        options.isQuiet = level == 0
       case (.catatonit, 5): options.isVerbose = true
+      case (_, 6): options.endsAtCommand = true
       default: break
       }
     }
@@ -102,24 +107,23 @@ extension OptionParser {
 extension KeeperOptions {
   /// Does by default what the other tool does: passes signals on, and ends with the command. `LASTCALL_…` adds a stop by plan.
   fileprivate func takePlace() {
-    let hasPlan = isOverridden
-    if !hasPlan {
+    if !isOverridden {
       stopOn = []
       until = .main
+      if Dialect.current != .catatonit { isSubreaper = isSubreaper ?? false }
     }
     let isDumbInit = Dialect.current == .dumbInit
     if !isDumbInit {
       group = lc_group_own
     } else if group == nil {
       scope = .group
+    } else {
+      return
     }
-    if isSubreaper == nil, Dialect.current != .catatonit { isSubreaper = hasPlan ? nil : false }
     // To an orphaned group TSTP, TTIN and TTOU do nothing (POSIX), so dumb-init sends STOP; tini and catatonit take them for themselves.
     var number = Dialect.current == .tini ? Signal.ttin.number : Signal.tstp.number
-    while number <= Signal.ttou.number {
-      if let signal = Signal(number: number), isDumbInit ? scope == .group && rewrite.apply(to: signal) == signal : true {
-        rewrite.set(signal, to: isDumbInit ? .stop : nil)
-      }
+    while let signal = Signal(number: number), signal < .urg {
+      if !isDumbInit || !rewrite.isSet(signal) { rewrite.set(signal, to: isDumbInit ? .stop : nil) }
       number += 1
     }
   }

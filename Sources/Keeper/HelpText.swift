@@ -14,7 +14,7 @@ enum HelpText {
   static func help(_ dialect: Dialect) -> ByteView {
     switch dialect {
     case .own: own
-    case .dumbInit: "Usage: dumb-init [-cv] [-r A:B]... [--single-child] [--verbose] [--rewrite A:B]... [--] command [arguments]\n"
+    case .dumbInit: "Usage: dumb-init [-cv] [-r A:B]... [--] command [arguments]\n"
     case .tini: "Usage: tini [-sgvw] [-p SIGNAL] [-e CODE]... [--] command [arguments]\n"
     case .catatonit: "Usage: catatonit [-g] [--] command [arguments], or catatonit -P\n"
     }
@@ -25,14 +25,14 @@ enum HelpText {
     Usage: lastcall-init [options] [--] command [arguments]
            lastcall-init began [TIME [PID]]
 
-    Runs a command, keeps its process tree, stops it by a plan, and ends with the command's status when the tree is empty.
+    Runs a command, keeps its process tree, stops it by a plan, ends with its status when the tree is empty.
 
-      --stop PLAN        signals and waits, as TERM/25/KILL or QUIT/10/TERM@tree/5/KILL; scopes: main, group, rest, tree;
-                         hook(command), pause(2). Without it: tell the command; the rest when that has ended or half of
-                         the grace is gone; KILL at grace
+      --stop PLAN        signals and waits, as TERM/25/KILL or QUIT/10/TERM@tree/5/KILL; scopes main, group, rest, tree;
+                         hook(command), pause(2). Else: tell the command; the rest when that has ended, or at half of
+                         the grace; KILL at grace
       --grace TIME       budget of the whole stop (8)
-      --floor TIME       least time between first signal and KILL (1, or a quarter of the grace)
-      --reserve TIME     end of the grace that hooks and pauses cannot use
+      --floor TIME       least time from first signal to KILL (1, or a quarter of the grace)
+      --reserve TIME     end of the grace that hooks cannot use
       --until WHAT       tree (all has to be gone) or main (the command)
       --scope SCOPE      who gets signals: main, group or tree
       --pre-stop CMD     run this first (no shell)
@@ -40,15 +40,15 @@ enum HelpText {
       --stop-on SIGNALS  what begins the stop (TERM,INT); others are forwarded
       --with 'NAME: CMD' a sidecar: started before the command, stopped after it
       --with-policy, --main-policy WHAT  when it dies: ignore, restart, stop
-      --notice SIGNAL, --notice-file PATH  for the command, or made, when the stop is coming
+      --notice SIGNAL, --notice-file PATH  sent, or made, when the stop is coming
       -r, --rewrite A:B  forward signal A as B; 0 drops it
       --exit A-B=C       exit with C instead
-      --parent-death S   get signal S when the parent dies
+      --parent-death S   get S when the parent dies
       --cgroup DIR       a cgroup v2 for the command, killed as a whole
       --setsid           a session of its own; --no-setsid: never
       --timeout TIME     begin the stop then; exit 124, or 137 after KILL
-      --events FD|PATH   write events as JSON lines
-      --dry-run          say what it would do, and what is odd here
+      --events FD|PATH   write JSON lines
+      --dry-run          say what it would do
       -v, --verbose; -h, --help; -V, --version
 
     TIME: seconds, or 500ms, 2m. Each option can be a variable: LASTCALL_STOP, LASTCALL_VERBOSE=1. The command gets

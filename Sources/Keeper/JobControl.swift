@@ -2,33 +2,39 @@ import CLinux
 import Linux
 import StopPlan
 
-/// Ctrl-Z and `fg` for a program that runs in a foreground group of its own, under a shell that knows only our group.
+/// Ctrl-Z and `fg` for a program that runs in a group of its own, under a shell that knows only our group.
 struct JobControl {
-  let terminal: Descriptor
-  let ownGroup: Int32
+  private let ownGroup = lc_group()
   var mainGroup: Int32 = 0
 
-  /// For the terminal at our standard input, when our group is in its foreground.
-  static var inForeground: JobControl? {
-    let own = lc_group()
-    return Terminal.foregroundGroup(.input) == own ? JobControl(terminal: .input, ownGroup: own) : nil
-  }
+  /// For the terminal at our standard input, when it is ours.
+  init?() { if foregroundGroup < 0 { return nil } }
+
+  private var foregroundGroup: Int32 { Terminal.foregroundGroup(.input) }
+
+  /// Whether the foreground is our group's, and not that of another job of the shell.
+  var isInForeground: Bool { foregroundGroup == ownGroup }
 
   /// The program was stopped from the terminal: stop with it, so that the shell takes the terminal back.
-  func mainStopped() {
-    // PID 1 cannot be stopped, and nobody would continue it.
-    guard lc_pid() != 1, lc_session() != lc_pid() else { return }
-    _ = lc_kill(0, Signal.stop.number)
+  func mainStopped(by signal: Signal) {
+    // By TTIN or TTOU: the shell has given us the foreground without a word, for it continues only what is stopped.
+    if signal > .tstp, isInForeground { return continued() }
+    if lc_pid() != 1, lc_session() != lc_pid() {
+      _ = lc_kill(0, Signal.stop.number)
+    } else if signal == .tstp {
+      // No shell could continue us: Ctrl-Z does nothing, as to a PID 1, or the terminal would be dead.
+      _ = lc_kill(-mainGroup, Signal.cont.number)
+    }
   }
 
   /// The shell continued us, in the foreground or the background.
   func continued() {
-    if Terminal.foregroundGroup(terminal) == ownGroup { Terminal.setForegroundGroup(terminal, mainGroup) }
+    if isInForeground { Terminal.setForegroundGroup(.input, mainGroup) }
     _ = lc_kill(-mainGroup, Signal.cont.number)
   }
 
   /// Gives the terminal back.
   func end() {
-    if Terminal.foregroundGroup(terminal) == mainGroup { Terminal.setForegroundGroup(terminal, ownGroup) }
+    if foregroundGroup == mainGroup { Terminal.setForegroundGroup(.input, ownGroup) }
   }
 }

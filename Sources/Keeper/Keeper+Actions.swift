@@ -14,12 +14,7 @@ extension Keeper {
     while !isOver {
       if let wholeTree = look {
         look = nil
-        let toldUpTo = groupToldUpTo
-        groupToldUpTo = 0
-        handle(
-          .observed(
-            observer.observe(
-              wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil, groupToldUpTo: toldUpTo)))
+        handle(.observed(observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)))
       } else if hookIsOver {
         hookIsOver = false
         handle(.hookEnded)
@@ -70,11 +65,9 @@ extension Keeper {
       _ = lc_kill(-1, signal.number)
       return
     }
-    if signal == .kill, let path = options.cgroup { lc_kill_cgroup(path) }
+    if let path = options.cgroup { lc_kill_cgroup(path) }
     // A child of ours holds its group's number until we reap it.
-    guard mainStatus == nil || observer.hasChild(inMainGroup: true) else { return }
-    if signal != .cont { groupToldUpTo = ProcessTree.newestPid }
-    _ = lc_kill(-main, signal.number)
+    if main > 0, mainStatus == nil || observer.hasChild(inMainGroup: true) { _ = lc_kill(-main, signal.number) }
   }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {
@@ -164,11 +157,14 @@ extension Keeper {
 
   /// Once a second, for who wants to know: what the stop under way still waits for.
   func tellWaiting(at now: Instant) {
-    guard options.isVerbose || eventsFile != nil, let deadline = machine.deadline else { return }
+    guard options.isVerbose || eventsFile != nil, let deadline = machine.deadline else {
+      nextTelling = .never
+      return
+    }
     if now >= nextTelling {
       var members: [UInt8] = []
       observer.describe(to: &members)
-      emit(.waiting(for: members, until: deadline))
+      if !members.isEmpty { emit(.waiting(for: members, until: deadline)) }
     } else if nextTelling != .never {
       return
     }

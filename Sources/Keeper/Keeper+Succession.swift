@@ -28,7 +28,7 @@ extension Keeper {
       case .start(let sidecar): start(sidecar)
       case .stop(Succession.main, let deadline): feed(.stop(StopRequest(id: Self.timeLimitId - 1, deadline: deadline)))
       case .stop(let sidecar, let deadline):
-        try? Announcement(left: deadline - Clock.now).send(.term, to: apart.pids[sidecar])
+        try? Announcement(left: max(.milliseconds(1), deadline - Clock.now)).send(.term, to: apart.pids[sidecar])
       case .kill(let sidecar):
         _ = lc_kill(apart.pids[sidecar], Signal.kill.number)
         leftover = true

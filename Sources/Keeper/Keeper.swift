@@ -39,7 +39,6 @@ public class Keeper {
   final var look: Bool?
   final var hookIsOver = false
   final var groupIsEmpty = false
-  final var groupToldUpTo: Int32 = 0
   /// What the machine ended with.
   final var isOver = false
   final var leftover = false
@@ -119,16 +118,21 @@ public class Keeper {
   /// Starts the main process, the first time or again.
   final func startMain() {
     let isFirst = main == 0
-    if !isFirst { machine.restart() }
+    if !isFirst {
+      machine.restart()
+      if apart.pids[Apart.watcher] > 0 { lc_end_watcher(apart.pids[Apart.watcher]) }
+      apart.pids[Apart.watcher] = 0
+      jobControl?.end()
+    }
     var spawn = lc_spawn_inheriting()
     spawn.group = group
-    if isFirst, spawn.group == lc_group_own { jobControl = JobControl.inForeground }
-    if let jobControl { spawn.terminal = jobControl.terminal.number }
+    if isFirst, spawn.group == lc_group_own { jobControl = JobControl() }
+    if let jobControl, jobControl.isInForeground { spawn.terminal = 0 }
     spawn.cgroup = Int32(truncatingIfNeeded: cgroup)
     do throws(StartError) {
       prepareMain(&spawn)
       main = try withUnsafeMutablePointer(to: &apart.pids[Apart.watcher]) { (watcher) throws(StartError) in
-        if isFirst, jobControl != nil, options.stopOn.mask != 0 { spawn.watcher = watcher }
+        if jobControl != nil, options.stopOn.mask != 0 { spawn.watcher = watcher }
         return try spawner.start(options.command, isMain: true, &spawn)
       }
       releaseStreams()
@@ -139,11 +143,14 @@ public class Keeper {
       return notStarted(error)
     }
     jobControl?.mainGroup = main
-    if !options.noticeFile.isEmpty { Path(options.noticeFile).unlink() }
-    if let limit = options.timeLimit { timeLimit = Clock.now + limit }
+    if isFirst, !options.noticeFile.isEmpty { Path(options.noticeFile).unlink() }
+    if isFirst, let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
-    // No file system is kept busy by an init that has nothing to do in its directory.
-    if options.isOnlyForwarding, Dialect.current == .dumbInit || Dialect.current == .catatonit { _ = lc_change_directory("/") }
+    // No file system is kept busy by an init that has nothing to do in its directory; catatonit keeps no sockets or pipes open either.
+    if options.isOnlyForwarding, Dialect.current == .dumbInit || Dialect.current == .catatonit {
+      _ = lc_change_directory("/")
+      if Dialect.current == .catatonit { lc_close_from(3) }
+    }
   }
 
   /// Own session only where no terminal is lost by it (DESIGN, "sessions").
@@ -190,6 +197,7 @@ public class Keeper {
       // A command that has ended in time keeps its own status, however long what it left takes.
       timedOut = mainStatus == nil
       feed(.stop(StopRequest(id: Self.timeLimitId)))
+      if mainStatus != nil { stopAll() }
     }
     if now >= deadline {
       deadline = .never
@@ -212,6 +220,7 @@ public class Keeper {
       jobControl.continued()
     } else if arrival.sender == apart.pids[Apart.watcher], arrival.sender > 0 {
       feed(.interrupted)
+      if mainStatus != nil { stopAll() }
     } else {
       var value = arrival.value
       if let sent = value, let announcement = Announcement(value: sent) {
@@ -221,7 +230,8 @@ public class Keeper {
       }
       if options.stopOn.contains(arrival.signal) { useAnnouncement() }
       feed(.signal(arrival.signal, value: value, fromTerminal: arrival.fromTerminal && arrival.signal == .int))
-      if Dialect.current == .dumbInit, arrival.signal.defaultAction == .stop { _ = lc_kill(lc_pid(), Signal.stop.number) }
+      // TSTP, TTIN or TTOU.
+      if Dialect.current == .dumbInit, arrival.signal > .stop, arrival.signal < .urg { _ = lc_kill(lc_pid(), Signal.stop.number) }
       // The machine of a main process that is gone has no stop to begin.
       if mainStatus != nil, options.stopOn.contains(arrival.signal) { stopAll() }
     }
@@ -248,7 +258,7 @@ public class Keeper {
           swept += 1
           if options.namesReaped { nameReaped(pid) }
         }
-      case .stopped(let pid, _): if pid == main { jobControl?.mainStopped() }
+      case .stopped(let pid, let signal): if pid == main { jobControl?.mainStopped(by: signal) }
       case .nothing:
         let isEmpty = mainStatus != nil && options.sidecarCount > 0 && !observer.hasChild(inMainGroup: false)
         return feed(.reaped(main: mainEnded, treeEmpty: isEmpty))
@@ -260,7 +270,7 @@ public class Keeper {
   private func nameReaped(_ pid: Int32) {
     var number: [UInt8] = []
     number.append(number: Int64(pid))
-    number.withView { Diagnostics.say("reaped zombie process with pid=", $0, level: "WARN ") }
+    number.withView { Diagnostics.say("Reaped zombie process with pid=", $0, level: "WARN ") }
   }
 
   // MARK: - The end
@@ -269,10 +279,11 @@ public class Keeper {
     emit(.ended(mainStatus, leftover: leftover, swept: swept))
     jobControl?.end()
     if let path = options.cgroup { lc_remove_cgroup(path) }
+    // Before a signal to the group of a main process that there never was, which would be our own. tini maps these codes too.
+    if let startFailure, Dialect.current != .tini { return startFailure }
     if Dialect.current == .dumbInit, options.isOnlyForwarding, options.scope == .group, let signal = options.rewrite.apply(to: .term) {
       _ = lc_kill(-main, signal.number)
     }
-    if let startFailure { return startFailure }
     if timedOut { return killed ? 137 : 124 }
     return options.exitCodes.apply(to: mainStatus?.shellCode ?? 137)
   }

@@ -40,6 +40,8 @@ final class KeeperOptions {
   var onlyPauses = false
   /// Whether not even warnings are said.
   var isQuiet = false
+  /// Whether what stands behind the command is its own, options too.
+  var endsAtCommand = false
   /// Whether the environment says something of ours.
   var isOverridden = false
   var isVerbose = false

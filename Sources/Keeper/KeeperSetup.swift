@@ -23,10 +23,12 @@ final class KeeperSetup {
   init(arguments: CStrings, environment: CStrings, directory: ByteView? = nil) throws(Exit) {
     // First of all, so that no signal comes too early.
     do throws(SystemError) { signals = try Signals() } catch { throw Self.failed("signals cannot be read", error) }
-    if directory == nil, arguments[0] != nil, let first = arguments[1], ByteView(first) == "began" {
-      throw Exit(code: Began.run(arguments + 2, signals))
+    if directory == nil, let name = arguments[0] {
+      Dialect.current = Dialect(program: ByteView(name))
+      if Dialect.current == .own, let first = arguments[1], ByteView(first) == "began" {
+        throw Exit(code: Began.run(arguments + 2, signals))
+      }
     }
-    if directory == nil, let name = arguments[0] { Dialect.current = Dialect(program: ByteView(name)) }
     var parser = OptionParser(arguments)
     do throws(OptionParser.Mistake) {
       try parser.read(environment: environment)
@@ -37,7 +39,9 @@ final class KeeperSetup {
     }
     options = parser.options
     if !options.printed.isEmpty {
-      try? (Dialect.current == .dumbInit ? Descriptor.error : .output).write(options.printed)
+      // The one text of catatonit that goes to stdout is its version, which docker reads.
+      let isForError = Dialect.current == .dumbInit || Dialect.current == .catatonit && options.printed[0] == UInt8(ascii: "U")
+      try? (isForError ? Descriptor.error : .output).write(options.printed)
       throw Exit(code: 0)
     }
     if options.isDryRun {
@@ -50,7 +54,7 @@ final class KeeperSetup {
       if options.isSubreaper ?? (lc_pid() != 1) { try Reaper.becomeSubreaper() }
     } catch { throw Self.failed("orphans cannot be adopted", error) }
     if Dialect.current == .tini, options.isSubreaper == false, lc_pid() != 1, !options.isQuiet {
-      Diagnostics.say("not PID 1 and, without -s, no subreaper: others reap orphans", level: "WARN ")
+      Diagnostics.say("neither PID 1 nor, without -s, a subreaper: orphans are reaped elsewhere", level: "WARN ")
     }
     do throws(SystemError) { eventsFile = try options.openEvents() } catch { throw Self.failed("events cannot be written", error) }
     if let path = options.cgroup {

@@ -73,7 +73,9 @@ struct OptionParser {
     var bare = written
     let isLong = bare.take("--")
     let isNegated = bare.take("no-")
-    guard isLong, let option = Self.option(named: bare, isVariable: false), !isNegated || option.rawValue >= Option.setsid.rawValue else {
+    guard isLong, let option = Self.option(named: bare, isVariable: false),
+      !isNegated || option.rawValue >= Option.setsid.rawValue && written.count == value.count
+    else {
       throw Mistake(expectation: "unknown option; see lastcall-init --help")
     }
     if option.rawValue >= Option.setsid.rawValue {
@@ -202,7 +204,9 @@ struct OptionParser {
   @inline(never)
   private static func words(_ text: ByteView) throws(Mistake) -> [[UInt8]] {
     let words: [[UInt8]]
-    do throws(Words.Problem) { words = try Words.split(text) } catch { throw Mistake(expectation: "a quote is not closed, or a backslash stands at the end") }
+    do throws(Words.Problem) { words = try Words.split(text) } catch {
+      throw Mistake(expectation: "a quote is not closed, or a backslash stands at the end")
+    }
     if words.isEmpty { throw Mistake(expectation: "expected a command") }
     return words
   }
@@ -217,7 +221,8 @@ struct OptionParser {
 
   @inline(never)
   private static func catchable(_ text: ByteView) throws(Mistake) -> Signal {
-    guard let signal = Signal(text: text), signal.canBeCaught, signal != .chld else {
+    // The other tools take any: an image that rewrites KILL, or wants it when its parent dies, has to start.
+    guard let signal = Signal(text: text), Dialect.current != .own || signal.canBeCaught && signal != .chld else {
       throw Mistake(expectation: "expected signals that can be caught, as in TERM,INT")
     }
     return signal

@@ -79,7 +79,10 @@ final class Spawner {
     spawn.environment = CStringArray.constant(environment)
     spawn.mask = signals.inheritedMask
     if signals.childrenWereIgnored { spawn.ignored = 1 << UInt64(Signal.chld.number - 1) }
-    if isMain { spawn.listen_pid = listenPid }
+    if isMain {
+      spawn.listen_pid = listenPid
+      if Dialect.current != .own { spawn.tries_shell = 1 }
+    }
     if let executable { return try spawn.start(executable) }
     let found: Path
     do throws(SystemError) {

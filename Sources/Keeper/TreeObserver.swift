@@ -51,7 +51,7 @@ struct TreeObserver {
 
   /// What is there now.
   /// - Parameter stopSignal: the signal that the main process's ability to act on is judged for.
-  func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool, groupToldUpTo: Int32) -> Observation {
+  func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool) -> Observation {
     var observation = Observation(members: [], mainGroup: main, newestPid: .max, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
     if wholeTree {
       observation.members = members()
@@ -59,7 +59,6 @@ struct TreeObserver {
       observation.members.append(record)
     }
     observation.newestPid = ProcessTree.newestPid
-    observation.groupToldUpTo = groupToldUpTo
     return observation
   }
 

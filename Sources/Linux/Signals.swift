@@ -22,7 +22,7 @@ public struct Signals: Sendable {
   /// Whether SIGCHLD was ignored, which programs that are started get back.
   public let childrenWereIgnored: Bool
 
-  /// Blocks every signal but the faults and opens the descriptor. From here on none is lost.
+  /// Blocks every signal, in the normal build but the faults, and opens the descriptor. From here on none is lost.
   public init() throws(SystemError) {
     var mask: UInt64 = 0
     descriptor = try Descriptor(lc_take_signals(&mask))

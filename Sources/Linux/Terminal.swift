@@ -2,10 +2,9 @@ import CLinux
 
 /// The controlling terminal's foreground process group (tcsetpgrp(3)).
 public enum Terminal {
-  /// The foreground group of the terminal behind `descriptor`, or nil when it is none of ours.
-  public static func foregroundGroup(_ descriptor: Descriptor) -> Int32? {
-    let group = lc_terminal_group(descriptor.number)
-    return group > 0 ? Int32(truncatingIfNeeded: group) : nil
+  /// The foreground group of the terminal behind `descriptor`, below 0 when it is none of ours.
+  public static func foregroundGroup(_ descriptor: Descriptor) -> Int32 {
+    Int32(truncatingIfNeeded: lc_terminal_group(descriptor.number))
   }
 
   /// Makes `group` the foreground group.

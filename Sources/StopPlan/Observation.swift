@@ -52,8 +52,6 @@ public struct Observation: Equatable, Sendable {
   public var mainGroup: Int32
   /// The pid that was given out last when the look was over; a process with a later one was born after it.
   public var newestPid: Int32
-  /// The pid that was given out last before all of that group had the step's signal by `.signalEverything`; 0 when they had not.
-  public var groupToldUpTo: Int32 = 0
   /// Whether the main process could not act on a stop signal now: it ignores it, or is a shell that waits for a foreground child.
   public var mainCannotAct: Bool
 

@@ -41,9 +41,6 @@ extension StopMachine {
       if now < limit { return limit }
       stop.go(to: next)
     case .observing:
-      if now < stop.lookAt { return stop.lookAt }
-      stop.lookAt = .never
-      act(.observe(wholeTree: stop.sent(stop.index)?.scope != .main))
       return .never
     case .killing(let until, let nextLook):
       if now >= until {
@@ -82,14 +79,12 @@ extension StopMachine {
       if stop.firstSignalAt == nil { stop.firstSignalAt = now }
       act(.note(.step(index)))
       stop.groupEmpty = false
-      stop.lookAt = now
-      if stop.isEverybody(scope, mainLives: mainStatus == nil) {
+      if isEverythingOurs, stop.isEverybody(scope, mainLives: mainStatus == nil) {
         tellEverything(at: now)
-        if isEverythingOurs { break }
-        // Those who go at once need not be looked at; but nobody's floor is made shorter by it.
-        stop.lookAt = min(now + Self.lookDelay, max(now, stop.killBound - stop.plan.floor))
+        break
       }
       stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false)
+      act(.observe(wholeTree: scope != .main))
       return
     case .wait(let span, let ifUseful):
       if ifUseful, stop.mainCannotAct { break }
@@ -106,7 +101,7 @@ extension StopMachine {
     act(.signalEverything(signal))
     if signal.defaultAction != .stop { act(.signalEverything(.cont)) }
     stop.lastTold = now
-    if isEverythingOurs { stop.everyoneHad.insert(signal) }
+    stop.everyoneHad.insert(signal)
   }
 
   /// KILL for what has appeared since the last time.
@@ -141,13 +136,10 @@ extension StopMachine {
       if stop.isKilling { kill(observation, scope, at: now) }
       return
     }
-    // Who was born since is what the told have started.
-    if observation.groupToldUpTo > 0 { newestPid = min(newestPid, observation.groupToldUpTo) }
     var found = false
     for member in observation.members where member.identity.pid <= newestPid && includes(member, of: observation, in: scope, signal) {
       guard let isFirst = stop.told.record(member.identity, step: stop.index, signal: signal) else { continue }
       found = true
-      if observation.groupToldUpTo > 0, member.group == observation.mainGroup { continue }
       if isFirst { stop.lastTold = now }
       act(.send(signal, member.identity))
       if member.isStopped, signal.defaultAction != .stop { act(.send(.cont, member.identity)) }
@@ -156,11 +148,9 @@ extension StopMachine {
     if found || !isConfirming, scope != .main, round < Self.observationRounds {
       stop.stage = .observing(
         round: round + 1, newestPid: min(newestPid, observation.newestPid), isConfirming: !found)
-      stop.lookAt = now
+      act(.observe(wholeTree: true))
     } else {
       stop.go(to: stop.index + 1)
-      if stop.escalatesNext { _ = stop.escalate(at: now) }
-      stop.escalatesNext = false
     }
   }
 

@@ -33,9 +33,8 @@ public struct StopMachine: ~Copyable, Sendable {
     case send(Signal, ProcessIdentity)
     /// Pass on a signal that came, with its value.
     case forward(Signal, value: Int?, StopPlan.Scope)
-    /// Send a signal to all of the tree that can be reached at once: everything there is but ourselves (`kill(-1)`) where
-    /// `isEverythingOurs`; else the main process's group, as long as its number is surely still that, and for KILL a cgroup. What
-    /// comes of it says `Observation.groupToldUpTo`.
+    /// Send a signal to everything there is but ourselves (`kill(-1)`) where `isEverythingOurs`. Elsewhere only KILL, to all that can
+    /// be reached at once: a cgroup, and the main process's group as long as its number is surely still that.
     case signalEverything(Signal)
     /// Start the command of the hook that is the step with this index; `command(ofStep:)` has it.
     case runHook(step: Int)
@@ -108,10 +107,8 @@ public struct StopMachine: ~Copyable, Sendable {
   public static let killBound = TimeSpan.seconds(5)
   /// How soon after another a Ctrl-C that the program got by itself begins the stop.
   public static let interruptSpan = TimeSpan.seconds(2)
-  /// After those who were signalled at once it is looked who is still there when that long nobody has ended, or the limit is reached.
+  /// How long those who were KILLed at once have to go before it is looked who is still there.
   static let lookDelay = TimeSpan.milliseconds(5)
-  /// See `lookDelay`.
-  static let lookLimit = TimeSpan.milliseconds(100)
   /// How long after KILL it is looked whether something has appeared that had none.
   static let killInterval = TimeSpan.milliseconds(50)
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
@@ -142,8 +139,9 @@ public struct StopMachine: ~Copyable, Sendable {
     stop = StopProgress(plan: settings.plan)
   }
 
-  /// The stop was announced: when it begins it has this grace, and its pause takes that long. Nothing when it is under way.
-  public mutating func announce(grace: TimeSpan, pause: TimeSpan) {
+  /// The stop was announced: when it begins it has this grace, and its pause takes that long (nil: as long as it is written). Nothing
+  /// when it is under way.
+  public mutating func announce(grace: TimeSpan, pause: TimeSpan?) {
     if !stop.isUnderWay { stop.plan.fit(grace: grace, pause: pause) }
   }
 
@@ -156,7 +154,7 @@ public struct StopMachine: ~Copyable, Sendable {
   }
 
   /// The moment by which the stop under way must be over, or nil when none is.
-  public var deadline: Instant? { stop.isUnderWay ? stop.killBound : nil }
+  public var deadline: Instant? { stop.isUnderWay && !isFinished ? stop.killBound : nil }
 
   /// The signal that the plan tells the main process to stop with.
   public var stopSignal: Signal {
@@ -238,7 +236,6 @@ public struct StopMachine: ~Copyable, Sendable {
 
   private mutating func reaped(main: ExitStatus?, treeEmpty empty: Bool, at now: Instant) {
     treeEmpty = empty
-    stop.postponeLook(to: now + Self.lookDelay)
     if main != nil, mainStatus == nil {
       mainStatus = main
       if !stop.isUnderWay, !empty, stop.plan.until == .tree { begin(.mainEnded, deadline: now + stop.plan.grace) }

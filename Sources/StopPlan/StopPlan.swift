@@ -109,6 +109,9 @@ public struct Rewrite: Equatable, Sendable {
     table[Int(signal.number) - 1] = replacement.map { Int8(truncatingIfNeeded: $0.number) } ?? -1
   }
 
+  /// Whether it was set what `signal` becomes, be it itself.
+  public func isSet(_ signal: Signal) -> Bool { table[Int(signal.number) - 1] != 0 }
+
   /// What `signal` becomes, or nil when it is dropped.
   public func apply(to signal: Signal) -> Signal? {
     let entry = table[Int(signal.number) - 1]

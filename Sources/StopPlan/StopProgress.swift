@@ -36,10 +36,6 @@ struct StopProgress: ~Copyable, Sendable {
   var mainCannotAct = false
   var groupEmpty = false
   var hookEnded = false
-  /// When `observing` takes its next look; `never` while one is being taken.
-  var lookAt = Instant.never
-  /// Whether somebody escalated while it was looked who is there.
-  var escalatesNext = false
   private var requests = SeenIDs()
 
   init(plan: StopPlan) { self.plan = plan }
@@ -110,8 +106,8 @@ struct StopProgress: ~Copyable, Sendable {
     return nil
   }
 
-  @inline(never)
   /// Whether the scope is everybody there is: the tree, or its rest when only the main process was told anything and has ended.
+  @inline(never)
   func isEverybody(_ scope: StopPlan.Scope, mainLives: Bool) -> Bool { scope == .tree || scope == .rest && !mainLives && told.count <= 1 }
 
   private var hasGentleSendAhead: Bool {
@@ -121,11 +117,6 @@ struct StopProgress: ~Copyable, Sendable {
       candidate += 1
     }
     return false
-  }
-
-  /// While processes end one after another there is no use in looking who is left.
-  mutating func postponeLook(to moment: Instant) {
-    if let lastTold { lookAt = max(lookAt, min(moment, min(lastTold + StopMachine.lookLimit, killBound - plan.floor))) }
   }
 
   /// Whether a request's id is new; remembers it.
@@ -157,10 +148,7 @@ struct StopProgress: ~Copyable, Sendable {
   /// - Returns: false when there is nothing to skip to.
   mutating func escalate(at now: Instant) -> Bool {
     if isKilling { return false }
-    if case .observing = stage {
-      escalatesNext = true
-      return true
-    }
+    if case .observing = stage { return false }
     var next = index + 1
     while next <= killIndex {
       if let sent = sent(next) {

@@ -16,20 +16,22 @@ public struct StopRequest: Equatable, Sendable {
 }
 
 extension StopPlan {
-  /// Puts the signal that asked for the stop in TERM's place, where the plan adopts it.
+  /// Puts the signal that asked for the stop in TERM's place, where the plan adopts it; but not for the rest, where a shell's background
+  /// children ignore INT and QUIT (POSIX Shell Command Language, 2.11), and most programs an image's own WINCH.
   mutating func pass(on signal: Signal) {
     guard adoptsReceivedSignal, signal != .term else { return }
     for index in steps.indices {
-      if case .send(.term, let scope) = steps[index] { steps[index] = .send(signal, scope) }
+      if case .send(.term, let scope) = steps[index], scope != .rest { steps[index] = .send(signal, scope) }
     }
   }
 
   /// Fits the plan to a stop that was announced: what is left of the grace, and of a pause that has begun.
-  mutating func fit(grace: TimeSpan, pause: TimeSpan) {
+  mutating func fit(grace: TimeSpan, pause: TimeSpan?) {
     self.grace = grace
+    floor = min(floor, grace / 4)
     for index in steps.indices {
       switch steps[index] {
-      case .pause: steps[index] = .pause(pause)
+      case .pause: if let pause { steps[index] = .pause(pause) }
       // Half of the grace, in the standard plan.
       case .wait(_, ifUseful: true): steps[index] = .wait(grace / 2, ifUseful: true)
       default: break

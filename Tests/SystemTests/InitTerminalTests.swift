@@ -28,7 +28,7 @@ import Testing
     os.waitpid(pid, 0)
     """
 
-  private func type(_ steps: [(wanted: String, typed: String)]) async throws {
+  func type(_ steps: [(wanted: String, typed: String)]) async throws {
     let scratch = try ScratchDirectory()
     let lines = steps.map { "(\(Self.quoted($0.wanted)), \(Self.quoted($0.typed)))" }
     let file = try scratch.file("steps", lines.joined(separator: "\n"))
@@ -65,6 +65,22 @@ import Testing
       ("lastcall-init", "hello\n"),
       ("got hello\\s+code=6\\s+prompt\\$ $", "exit\n"),
     ])
+  }
+
+  /// A shell that is told `fg` continues only what is stopped, and says nothing to what runs.
+  func readsAfterFg(_ call: String, name: String) async throws {
+    try await type([
+      ("prompt\\$ $", "\(call) bash -c 'echo rea''dy; until [ -e go ]; do sleep 0.02; done; read line; echo go''t $line; exit 6' &\n"),
+      ("ready", "echo she''ll\n"),
+      ("shell\\s+prompt\\$ $", "(sleep 0.2; >go) & fg %1; echo code=$?\n"),
+      ("fg[\\s\\S]*\(name)[\\s\\S]*bash", "hello\n"),
+      ("got hello\\s+code=6\\s+prompt\\$ $", "exit\n"),
+    ])
+  }
+
+  @Test(arguments: InitBinary.all)
+  func whatWasStartedInTheBackgroundReadsAfterFg(binary: InitBinary) async throws {
+    try await readsAfterFg(binary.path, name: "lastcall-init")
   }
 
   @Test(arguments: InitBinary.all)

@@ -18,6 +18,7 @@ long lc_open(const char *path, int flags, unsigned mode); // close-on-exec
 long lc_open_process_file(int pid, int thread, const char *name); // /proc/PID/NAME, or /proc/PID/task/THREAD/NAME; for reading
 long lc_change_directory(const char *path);
 long lc_close(int fd);
+void lc_close_from(int first); // that one and all above
 long lc_read(int fd, void *bytes, unsigned long count);
 long lc_write(int fd, const void *bytes, unsigned long count);
 long lc_sync(int fd);
@@ -64,7 +65,7 @@ struct lc_arrival {
   int sender;
   long value;
 };
-long lc_take_signals(uint64_t *inherited); // blocks all but the faults; a signalfd for them
+long lc_take_signals(uint64_t *inherited); // blocks all, in the normal build but the faults; a signalfd for them
 long lc_next_signal(int fd, struct lc_arrival *arrival);
 long lc_wait_signal(int64_t timeout, struct lc_arrival *arrival); // as lc_next_signal, but waits; nanoseconds, below 0 without end
 int lc_stop_ignoring_children(void); // whether SIGCHLD was ignored: the kernel would reap for us and lose every status (wait(2))
@@ -98,6 +99,8 @@ struct lc_spawn {
   int *watcher;             // where the pid goes of a process in the new group that sends us a signal for each SIGINT that the
                             // terminal gives the group, or NULL; it dies with us, and is no child for lc_reap
   int cgroup;               // its cgroup.procs (cgroups(7)), which it enters before it becomes the program, or -1
+  int tries_shell;          // what has no format that the kernel knows is a script for /bin/sh, as for execvp(3); needs room for one
+                            // more before argv
   char *listen_pid;         // where in the environment its pid is written in decimal (12 bytes of room), or NULL
 };
 
@@ -107,6 +110,9 @@ struct lc_spawn lc_spawn_inheriting(void);
 // Starts a program. When this returns the child has its group and session and has become the program, or *failure says why not.
 // All signals are blocked meanwhile, so that no handler of ours runs in the child and none is lost to it.
 long lc_spawn(const struct lc_spawn *s, const char *path, int *failure);
+
+// Ends what lc_spawn.watcher named.
+void lc_end_watcher(int pid);
 
 // Writes a number that is not negative; returns the end of the text, where a NUL is.
 char *lc_write_decimal(char *text, int value);

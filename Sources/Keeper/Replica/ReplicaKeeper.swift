@@ -30,6 +30,10 @@ public final class ReplicaKeeper: Keeper {
     do throws(KeeperSetup.Exit) {
       let setup = try KeeperSetup(arguments: arguments + 1, environment: environment, directory: ByteView(directory))
       if setup.options.group == nil { setup.options.group = lc_group_session }
+      guard setup.options.sidecarCount == 0, setup.options.mainPolicy == .stop else {
+        Diagnostics.say("a replica has no sidecars and is not started again by its keeper: --with and --main-policy are for lastcall-init")
+        throw KeeperSetup.Exit(code: 2)
+      }
       let replica: Replica
       do throws(SystemError) { replica = try Replica.open(ByteView(directory)) } catch {
         throw KeeperSetup.failed("the run directory cannot be used", error)

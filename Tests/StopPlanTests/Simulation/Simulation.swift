@@ -35,7 +35,6 @@ struct Simulation: ~Copyable {
   var trace = Trace()
   var checks: Invariants
   var mainStatus: ExitStatus?
-  var groupToldUpTo: Int32 = 0
 
   init(seed: UInt64, withRepeats: Bool = true) {
     self.seed = seed
@@ -203,8 +202,10 @@ struct Simulation: ~Copyable {
   /// Everybody; or, when that cannot be, the main process's group, whose number may be another's by now.
   private mutating func signalEverything(_ signal: Signal) {
     let everything = tree.observation(wholeTree: true)
-    if !machine.isEverythingOurs, signal != .cont { groupToldUpTo = generator.chance(70) ? everything.newestPid : 0 }
-    guard machine.isEverythingOurs || groupToldUpTo > 0 else { return }
+    if !machine.isEverythingOurs {
+      if signal != .kill { violation("onlyKillGoesToAGroup: \(signal)") }
+      guard generator.chance(70) else { return }
+    }
     checks.observed(everything)
     for member in everything.members where machine.isEverythingOurs || member.group == SimulatedTree.mainPid {
       if signal == .kill { killed(member.identity.pid) } else { deliver(signal, member.identity) }
@@ -213,9 +214,7 @@ struct Simulation: ~Copyable {
   }
 
   private mutating func observe(_ wholeTree: Bool) {
-    var observation = tree.observation(wholeTree: wholeTree)
-    observation.groupToldUpTo = groupToldUpTo
-    groupToldUpTo = 0
+    let observation = tree.observation(wholeTree: wholeTree)
     checks.observed(observation)
     if generator.chance(10), let pid = tree.members.keys.sorted().first, pid != SimulatedTree.mainPid {
       tree.remove(pid)
