@@ -24,14 +24,16 @@ __attribute__((noreturn, used)) void lc_start(long *stack) {
 
 // MARK: Memory
 //
-// Blocks of a power of two, each behind a header that holds its size, kept in one list a size when free. Big ones come from the
-// kernel one by one and go back to it. One thread.
+// Blocks of 32, 48, 64, 96, 128 … bytes, each behind a header that holds its order, kept in one list an order when free. Big ones come
+// from the kernel one by one and go back to it; their header holds their size. One thread.
 
-enum { HEADER = 16, SMALLEST = 5, LARGEST = 16, ARENA = 1 << 18 };
+enum { HEADER = 16, SMALLEST = 8, LARGEST = 30, ARENA = 1 << 18 };
+
+static size_t size_of(unsigned order) { return (size_t)(2 + order % 2) << order / 2; }
 
 static void *free_blocks[LARGEST + 1];
 // Enough for an idle init; it lies in a page that is used anyway.
-static char first_arena[3584] __attribute__((aligned(HEADER)));
+static char first_arena[4000] __attribute__((aligned(HEADER)));
 static char *arena = first_arena, *arena_end = first_arena + sizeof first_arena;
 
 static void *pages(size_t size) {
@@ -43,13 +45,14 @@ void *malloc(size_t size) {
   if (size > PTRDIFF_MAX / 2) return NULL;
   size += HEADER;
   unsigned order = SMALLEST;
-  while (order <= LARGEST && ((size_t)1 << order) < size) order++;
+  while (order <= LARGEST && size_of(order) < size) order++;
   size_t *block;
   if (order > LARGEST) {
     size = (size + 4095) & ~(size_t)4095;
     block = pages(size);
+    if (block) *block = size;
   } else {
-    size = (size_t)1 << order;
+    size = size_of(order);
     block = free_blocks[order];
     if (block) {
       free_blocks[order] = *(void **)((char *)block + HEADER);
@@ -62,22 +65,20 @@ void *malloc(size_t size) {
       block = (size_t *)arena;
       if (block) arena += size;
     }
+    if (block) *block = order;
   }
-  if (!block) return NULL;
-  *block = size;
-  return (char *)block + HEADER;
+  return block ? (char *)block + HEADER : NULL;
 }
 
 void free(void *memory) {
   if (!memory) return;
   size_t *block = (size_t *)((char *)memory - HEADER);
-  if (*block > (size_t)1 << LARGEST) {
+  if (*block > LARGEST) {
     lc_call2(SYS_munmap, (long)block, *block);
     return;
   }
-  unsigned order = __builtin_ctzl(*block);
-  *(void **)memory = free_blocks[order];
-  free_blocks[order] = block;
+  *(void **)memory = free_blocks[*block];
+  free_blocks[*block] = block;
 }
 
 // Swift asks for more than 16 bytes of alignment only for types that have it; none of ours does.

@@ -14,7 +14,13 @@ extension Keeper {
     while !isOver {
       if let wholeTree = look {
         look = nil
-        handle(.observed(observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)))
+        var observation = observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)
+        if groupToldUpTo > 0 {
+          observation.bornUpTo = groupToldUpTo
+          observation.toldGroup = main
+        }
+        groupToldUpTo = 0
+        handle(.observed(observation))
       } else if hookIsOver {
         hookIsOver = false
         handle(.hookEnded)
@@ -44,8 +50,10 @@ extension Keeper {
         emit(.note(note))
         switch note {
         case .killing: killed = true
-        case .began(.mainEnded, _): break
-        case .began:
+        case .began(let cause, _):
+          // A fork bomb leaves others the processor only every few seconds.
+          lc_set_precedence(1)
+          if cause == .mainEnded { break }
           giveNotice()
           stopAll()
         default: break
@@ -58,16 +66,20 @@ extension Keeper {
   }
 
   @inline(never)
-  var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, apart: apart) }
+  var observer: TreeObserver { TreeObserver(keeper: lc_pid(), main: main, until: machine.lookBound, apart: apart) }
 
   private func signalEverything(_ signal: Signal) {
+    // Who goes before those who end would reap them one by one.
+    defer { lc_set_precedence(0) }
     if machine.isEverythingOurs {
       _ = lc_kill(-1, signal.number)
       return
     }
-    if let path = options.cgroup { lc_kill_cgroup(path) }
+    if signal == .kill, let path = options.cgroup { lc_kill_cgroup(path) }
     // A child of ours holds its group's number until we reap it.
-    if main > 0, mainStatus == nil || observer.hasChild(inMainGroup: true) { _ = lc_kill(-main, signal.number) }
+    guard main > 0, mainStatus == nil || observer.hasChild(inMainGroup: true) else { return }
+    if signal != .cont { groupToldUpTo = ProcessTree.newestPid }
+    _ = lc_kill(-main, signal.number)
   }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {
@@ -163,7 +175,7 @@ extension Keeper {
     }
     if now >= nextTelling {
       var members: [UInt8] = []
-      observer.describe(to: &members)
+      observer.describe(to: &members, includingSidecars: mainStatus != nil)
       if !members.isEmpty { emit(.waiting(for: members, until: deadline)) }
     } else if nextTelling != .never {
       return

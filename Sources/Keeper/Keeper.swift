@@ -37,6 +37,8 @@ public class Keeper {
   final var swept: Int64 = 0
   /// What the machine is to be answered once its actions are carried out: whether it wants to see the tree, or only the main process.
   final var look: Bool?
+  /// See `Observation.bornUpTo`; 0 when no group was told since the last.
+  final var groupToldUpTo: Int32 = 0
   final var hookIsOver = false
   final var groupIsEmpty = false
   /// What the machine ended with.
@@ -50,6 +52,7 @@ public class Keeper {
   final var machine: StopMachine
   final var succession: Succession
 
+  @inline(never)
   init(_ setup: KeeperSetup) {
     options = setup.options
     signals = setup.signals
@@ -129,6 +132,7 @@ public class Keeper {
     if isFirst, spawn.group == lc_group_own { jobControl = JobControl() }
     if let jobControl, jobControl.isInForeground { spawn.terminal = 0 }
     spawn.cgroup = Int32(truncatingIfNeeded: cgroup)
+    if isFirst, !options.noticeFile.isEmpty { Path(options.noticeFile).unlink() }
     do throws(StartError) {
       prepareMain(&spawn)
       main = try withUnsafeMutablePointer(to: &apart.pids[Apart.watcher]) { (watcher) throws(StartError) in
@@ -143,7 +147,6 @@ public class Keeper {
       return notStarted(error)
     }
     jobControl?.mainGroup = main
-    if isFirst, !options.noticeFile.isEmpty { Path(options.noticeFile).unlink() }
     if isFirst, let limit = options.timeLimit { timeLimit = Clock.now + limit }
     emit(.started(main))
     // No file system is kept busy by an init that has nothing to do in its directory; catatonit keeps no sockets or pipes open either.
@@ -201,6 +204,8 @@ public class Keeper {
     }
     if now >= deadline {
       deadline = .never
+      // Who has ended is reaped and not looked at.
+      if let arrival = signals.next() { take(arrival) }
       feed(.clock)
     }
     if let nextSuccession, now >= nextSuccession { self.nextSuccession = nil }

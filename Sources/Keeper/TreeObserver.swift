@@ -7,6 +7,8 @@ struct TreeObserver {
   let keeper: Int32
   /// The main process.
   let main: Int32
+  /// When a look is cut short: on a machine that a fork bomb keeps busy it can take seconds.
+  let until: Instant
   /// Children of ours that are no part of the tree, with everything below them.
   let apart: Apart
 
@@ -27,15 +29,18 @@ struct TreeObserver {
   @inline(never)
   func members() -> [ProcessRecord] {
     var members: [ProcessRecord] = []
-    for record in ProcessTree.descendants(of: keeper, isApart: isApart) where !record.isZombie && !isApart(record.identity.pid) {
+    for record in ProcessTree.descendants(of: keeper, isApart: { Clock.now >= until || isApart($0) })
+    where !record.isZombie && !isApart(record.identity.pid) {
       members.append(record)
     }
     return members
   }
 
   /// Who is still there, for a person: pids and names; who is a zombie because its own parent lives and does not reap it.
-  func describe(to text: inout [UInt8]) {
-    for record in ProcessTree.descendants(of: keeper, isApart: isApart) where !isApart(record.identity.pid) {
+  /// - Parameter includingSidecars: whether what they keep is waited for too.
+  func describe(to text: inout [UInt8], includingSidecars: Bool) {
+    for record in ProcessTree.descendants(of: keeper, isApart: { !includingSidecars && isApart($0) })
+    where !isApart(record.identity.pid) {
       if record.isZombie, record.parent == keeper { continue }
       if !text.isEmpty { text.append(text: ", ") }
       text.append(number: Int64(record.identity.pid))
@@ -52,14 +57,14 @@ struct TreeObserver {
   /// What is there now.
   /// - Parameter stopSignal: the signal that the main process's ability to act on is judged for.
   func observe(wholeTree: Bool, stopSignal: Signal, mainLives: Bool) -> Observation {
-    var observation = Observation(members: [], mainGroup: main, newestPid: .max, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
+    var members: [ProcessRecord] = []
     if wholeTree {
-      observation.members = members()
+      members = self.members()
     } else if mainLives, let record = ProcessRecord(pid: main), !record.isZombie {
-      observation.members.append(record)
+      members.append(record)
     }
-    observation.newestPid = ProcessTree.newestPid
-    return observation
+    return Observation(
+      members: members, mainGroup: main, newestPid: ProcessTree.newestPid, mainCannotAct: mainLives && mainCannotAct(on: stopSignal))
   }
 
   /// Whether the main process ignores the signal, or is a shell that would run its trap only after a foreground child has ended.

@@ -93,10 +93,12 @@ public enum ProcessTree {
 
   /// The pid that was given out last in our namespace (/proc/loadavg, fifth field; proc(5)), or the largest there is when that cannot be read.
   public static var newestPid: Int32 {
-    read(lc_open("/proc/loadavg", O_RDONLY, 0), limit: 128).withView { text in
-      var rest = text
-      for _ in 0..<4 { _ = rest.take(before: UInt8(ascii: " ")) }
-      return rest.take(before: UInt8(ascii: "\n")).number(limit: Int64(Int32.max)).map { Int32($0) } ?? .max
+    @inline(never) get {
+      read(lc_open("/proc/loadavg", O_RDONLY, 0), limit: 128).withView { text in
+        var rest = text
+        for _ in 0..<4 { _ = rest.take(before: UInt8(ascii: " ")) }
+        return rest.take(before: UInt8(ascii: "\n")).number(limit: Int64(Int32.max)).map { Int32($0) } ?? .max
+      }
     }
   }
 

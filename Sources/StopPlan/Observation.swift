@@ -52,6 +52,10 @@ public struct Observation: Equatable, Sendable {
   public var mainGroup: Int32
   /// The pid that was given out last when the look was over; a process with a later one was born after it.
   public var newestPid: Int32
+  /// The pid that was given out last before anybody had the step's signal.
+  public var bornUpTo: Int32
+  /// The group that has had the step's signal at once, by `.signalEverything`, or -1.
+  public var toldGroup: Int32 = -1
   /// Whether the main process could not act on a stop signal now: it ignores it, or is a shell that waits for a foreground child.
   public var mainCannotAct: Bool
 
@@ -60,7 +64,14 @@ public struct Observation: Equatable, Sendable {
     self.members = members
     self.mainGroup = mainGroup
     self.newestPid = newestPid
+    bornUpTo = newestPid
     self.mainCannotAct = mainCannotAct
+  }
+
+  /// Whether a member got its pid after that one was given out, and by this look. The pids may have begun anew in between: so does the
+  /// difference, and the order stays.
+  func isBorn(_ member: ProcessRecord, after pid: Int32) -> Bool {
+    UInt32(bitPattern: member.identity.pid &- pid &- 1) < UInt32(bitPattern: newestPid &- pid)
   }
 }
 

@@ -41,6 +41,9 @@ extension StopMachine {
       if now < limit { return limit }
       stop.go(to: next)
     case .observing:
+      if now < stop.lookAt { return stop.lookAt }
+      stop.lookAt = .never
+      act(.observe(wholeTree: stop.sent(stop.index)?.scope != .main))
       return .never
     case .killing(let until, let nextLook):
       if now >= until {
@@ -79,12 +82,15 @@ extension StopMachine {
       if stop.firstSignalAt == nil { stop.firstSignalAt = now }
       act(.note(.step(index)))
       stop.groupEmpty = false
-      if isEverythingOurs, stop.isEverybody(scope, mainLives: mainStatus == nil) {
+      stop.lookAt = now
+      if stop.isEverybody(scope, mainLives: mainStatus == nil) {
         tellEverything(at: now)
-        break
+        if isEverythingOurs { break }
+        // Who goes at once need not be looked at; but nobody's floor is made shorter by it, also when the deadline moves until then.
+        stop.lookAt = max(now, min(now + Self.lookDelay, stop.killBound - stop.plan.floor))
+        stop.lastTold = stop.lookAt
       }
-      stop.stage = .observing(round: 1, newestPid: .max, isConfirming: false)
-      act(.observe(wholeTree: scope != .main))
+      stop.stage = .observing(round: 1, isConfirming: false)
       return
     case .wait(let span, let ifUseful):
       if ifUseful, stop.mainCannotAct { break }
@@ -101,7 +107,7 @@ extension StopMachine {
     act(.signalEverything(signal))
     if signal.defaultAction != .stop { act(.signalEverything(.cont)) }
     stop.lastTold = now
-    stop.everyoneHad.insert(signal)
+    if isEverythingOurs { stop.everyoneHad.insert(signal) }
   }
 
   /// KILL for what has appeared since the last time.
@@ -110,7 +116,7 @@ extension StopMachine {
     let scope = stop.sent(stop.index)?.scope
     let isForAll = scope == .tree || scope == .rest
     let isFirst = !stop.isKilling
-    stop.stage = .killing(until: until, nextLook: now + (isFirst && isForAll ? Self.lookDelay : Self.killInterval))
+    stop.stage = .killing(until: until, nextLook: now + Self.killInterval)
     if isForAll, isFirst || isEverythingOurs { act(.signalEverything(.kill)) }
     if isForAll ? !isFirst && !isEverythingOurs : true { act(.observe(wholeTree: scope != .main)) }
   }
@@ -128,29 +134,35 @@ extension StopMachine {
   mutating func observed(_ observation: Observation, at now: Instant) {
     guard let (signal, scope) = stop.sent(stop.index) else { return }
     var round = 0
-    var newestPid = Int32.max
     var isConfirming = false
-    if case .observing(let current, let newest, let confirms) = stop.stage {
-      (round, newestPid, isConfirming) = (current, newest, confirms)
+    if case .observing(let current, let confirms) = stop.stage {
+      (round, isConfirming) = (current, confirms)
     } else {
       if stop.isKilling { kill(observation, scope, at: now) }
       return
     }
+    if round == 1 {
+      stop.bornUpTo = observation.bornUpTo
+      stop.toldGroup = observation.toldGroup
+    }
     var found = false
-    for member in observation.members where member.identity.pid <= newestPid && includes(member, of: observation, in: scope, signal) {
+    for member in observation.members
+    where !observation.isBorn(member, after: stop.bornUpTo) && includes(member, of: observation, in: scope, signal) {
       guard let isFirst = stop.told.record(member.identity, step: stop.index, signal: signal) else { continue }
       found = true
+      if member.group == stop.toldGroup { continue }
       if isFirst { stop.lastTold = now }
       act(.send(signal, member.identity))
       if member.isStopped, signal.defaultAction != .stop { act(.send(.cont, member.identity)) }
     }
     if round == 1 { stop.mainCannotAct = observation.mainCannotAct }
-    if found || !isConfirming, scope != .main, round < Self.observationRounds {
-      stop.stage = .observing(
-        round: round + 1, newestPid: min(newestPid, observation.newestPid), isConfirming: !found)
-      act(.observe(wholeTree: true))
+    if found || !isConfirming, scope != .main, round < Self.observationRounds, now < stop.killBound {
+      stop.stage = .observing(round: round + 1, isConfirming: !found)
+      stop.lookAt = now
     } else {
       stop.go(to: stop.index + 1)
+      if stop.escalatesNext { _ = stop.escalate(at: now) }
+      stop.escalatesNext = false
     }
   }
 

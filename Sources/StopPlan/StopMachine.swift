@@ -33,8 +33,9 @@ public struct StopMachine: ~Copyable, Sendable {
     case send(Signal, ProcessIdentity)
     /// Pass on a signal that came, with its value.
     case forward(Signal, value: Int?, StopPlan.Scope)
-    /// Send a signal to everything there is but ourselves (`kill(-1)`) where `isEverythingOurs`. Elsewhere only KILL, to all that can
-    /// be reached at once: a cgroup, and the main process's group as long as its number is surely still that.
+    /// Send a signal to all of the tree that can be reached at once: everything there is but ourselves (`kill(-1)`) where
+    /// `isEverythingOurs`; else the main process's group, as long as its number is surely still that, and for KILL a cgroup. What
+    /// comes of it says `Observation.groupToldUpTo`.
     case signalEverything(Signal)
     /// Start the command of the hook that is the step with this index; `command(ofStep:)` has it.
     case runHook(step: Int)
@@ -107,9 +108,9 @@ public struct StopMachine: ~Copyable, Sendable {
   public static let killBound = TimeSpan.seconds(5)
   /// How soon after another a Ctrl-C that the program got by itself begins the stop.
   public static let interruptSpan = TimeSpan.seconds(2)
-  /// How long those who were KILLed at once have to go before it is looked who is still there.
-  static let lookDelay = TimeSpan.milliseconds(5)
-  /// How long after KILL it is looked whether something has appeared that had none.
+  /// How long those who were told at once have to go before it is looked who is still there.
+  static let lookDelay = TimeSpan.milliseconds(20)
+  /// How long after KILL it is looked whether something is left or has appeared that had none.
   static let killInterval = TimeSpan.milliseconds(50)
   /// How often a look at the tree is repeated for one gentle step while it finds somebody new.
   static let observationRounds = 16
@@ -155,6 +156,9 @@ public struct StopMachine: ~Copyable, Sendable {
 
   /// The moment by which the stop under way must be over, or nil when none is.
   public var deadline: Instant? { stop.isUnderWay && !isFinished ? stop.killBound : nil }
+
+  /// When a look has to be over, whomever it has found by then: KILL waits for none.
+  public var lookBound: Instant { stop.isKilling ? .never : stop.killBound }
 
   /// The signal that the plan tells the main process to stop with.
   public var stopSignal: Signal {

@@ -12,10 +12,9 @@ struct StopProgress: ~Copyable, Sendable {
     case waiting(wanted: Instant, next: Int)
     /// Somebody escalated to the KILL of step `next`; who was told last still has until then.
     case escalated(until: Instant, next: Int)
-    /// It has asked who is there, for the `round`th time. Only who was born up to `newestPid`, before the step's first signal, is told:
-    /// what a process starts after it was told is its own clean-up.
+    /// It asks who is there, for the `round`th time.
     /// A look that finds nobody new is repeated once, `isConfirming`: an orphan may have moved to us while it was taken.
-    case observing(round: Int, newestPid: Int32, isConfirming: Bool)
+    case observing(round: Int, isConfirming: Bool)
     /// KILL was sent to everything; what it leaves is waited for until then, and looked for again at `nextLook`.
     case killing(until: Instant, nextLook: Instant)
   }
@@ -36,6 +35,15 @@ struct StopProgress: ~Copyable, Sendable {
   var mainCannotAct = false
   var groupEmpty = false
   var hookEnded = false
+  /// Only who was born up to this pid, before the step's first signal, is told: what a process starts after it was told is its own
+  /// clean-up.
+  var bornUpTo: Int32 = 0
+  /// When `observing` takes its next look; `never` while one is being taken.
+  var lookAt = Instant.never
+  /// Whether somebody escalated while it was looked who is there.
+  var escalatesNext = false
+  /// See `Observation.toldGroup`.
+  var toldGroup: Int32 = -1
   private var requests = SeenIDs()
 
   init(plan: StopPlan) { self.plan = plan }
@@ -148,7 +156,10 @@ struct StopProgress: ~Copyable, Sendable {
   /// - Returns: false when there is nothing to skip to.
   mutating func escalate(at now: Instant) -> Bool {
     if isKilling { return false }
-    if case .observing = stage { return false }
+    if case .observing = stage {
+      escalatesNext = true
+      return true
+    }
     var next = index + 1
     while next <= killIndex {
       if let sent = sent(next) {

@@ -40,9 +40,9 @@ extension StopPlan {
   }
 }
 
-/// The last 16 ids that were taken, so that a repeated one changes nothing.
+/// The last ten ids that were taken, so that a repeated one changes nothing.
 struct SeenIDs: Sendable {
-  private var ids = InlineArray<16, UInt64>(repeating: 0)
+  private var ids = InlineArray<10, UInt64>(repeating: 0)
   private var count = 0
 
   /// - Returns: false when the id was seen before.

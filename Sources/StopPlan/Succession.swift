@@ -36,9 +36,10 @@ public struct Succession: Sendable {
     var phase = Phase.waiting
     /// Whether it was told of the stop.
     var isTold = false
+    /// How often it has ended soon after its start, one time after another.
+    var failures: UInt8 = 0
     /// When it was started, or is to be.
     var moment = Instant(nanoseconds: 0)
-    var backoff: Backoff
   }
 
   /// The main program's number; its sidecars follow, in the order of their starts.
@@ -51,6 +52,7 @@ public struct Succession: Sendable {
   private let grace: TimeSpan
   private let mainPolicy: Policy
   private let sidecarPolicy: Policy
+  private let pauses: ClosedRange<TimeSpan>
   private let count: Int
   private var deadline: Instant?
   private var programs: InlineArray<17, Program>
@@ -69,7 +71,8 @@ public struct Succession: Sendable {
     self.mainPolicy = mainPolicy
     self.sidecarPolicy = sidecarPolicy
     count = min(sidecars, Self.limit) + 1
-    programs = InlineArray(repeating: Program(backoff: Backoff(pauses)))
+    programs = InlineArray(repeating: Program())
+    self.pauses = pauses
   }
 
   /// The part of the grace that the main program has: three quarters when sidecars are stopped after it.
@@ -92,8 +95,11 @@ public struct Succession: Sendable {
     case .stop: deadline = now + grace
     case .restart:
       // What ran for long did not fail by its start.
-      if now - programs[program].moment >= programs[program].backoff.bounds.upperBound { programs[program].backoff.reset() }
-      programs[program].moment = now + programs[program].backoff.next()
+      if now - programs[program].moment >= pauses.upperBound { programs[program].failures = 0 }
+      var backoff = Backoff(pauses)
+      for _ in 0..<programs[program].failures { _ = backoff.next() }
+      programs[program].moment = now + backoff.next()
+      if programs[program].failures < .max { programs[program].failures += 1 }
       programs[program].phase = .waiting
     case .ignore: break
     }

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -48,6 +49,7 @@ int lc_group(void);
 int lc_session(void);
 char **lc_environ(void); // where there is a C library
 long lc_become_subreaper(void);
+void lc_set_precedence(int priority); // 1: we, and none of our children, run before all that is ordinary, where we may; 0: no more
 long lc_want_parent_death(int signal); // we get that signal when our parent dies, at once when it already has
 long lc_pidfd_open(int pid);
 long lc_pidfd_send_signal(int pidfd, int signal);

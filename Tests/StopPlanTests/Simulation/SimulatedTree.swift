@@ -29,31 +29,32 @@ struct SimulatedTree {
 
   static let mainPid: Int32 = 100
   private(set) var members: [Int32: Member] = [:]
-  private(set) var nextPid: Int32 = 101
+  /// The pid that was given out last; after `lastPid` it goes on with the lowest that is free.
+  private(set) var newestPid: Int32
+  private static let lastPid: Int32 = 400
   private var nextStart: UInt64 = 1
   /// Statuses of the gone, by identity.
   private(set) var gone: Set<ProcessIdentity> = []
+
+  /// - Parameter newestPid: from where pids go on.
+  init(newestPid: Int32) { self.newestPid = newestPid }
 
   var isEmpty: Bool { members.isEmpty }
   var main: Member? { members[Self.mainPid] }
 
   mutating func spawn(
-    _ reaction: Reaction, inMainGroup: Bool, at now: Instant, asMain: Bool = false, mayReusePid: Bool = true,
-    generator: inout SeededRandom
+    _ reaction: Reaction, inMainGroup: Bool, at now: Instant, asMain: Bool = false
   ) -> Int32 {
-    let pid: Int32
-    if asMain {
-      pid = Self.mainPid
-    } else if mayReusePid, generator.chance(20), let reused = gone.map(\.pid).filter({ $0 != Self.mainPid && members[$0] == nil }).min() {
-      pid = reused
-    } else {
-      pid = nextPid
-      nextPid += 1
-    }
+    let pid = asMain ? Self.mainPid : takePid()
     let identity = ProcessIdentity(pid: pid, startTime: nextStart)
     nextStart += 1
     members[pid] = Member(identity: identity, bornAt: now, reaction: reaction, inMainGroup: inMainGroup)
     return pid
+  }
+
+  private mutating func takePid() -> Int32 {
+    repeat { newestPid = newestPid >= Self.lastPid ? 1 : newestPid + 1 } while newestPid == Self.mainPid || members[newestPid] != nil
+    return newestPid
   }
 
   mutating func update(_ pid: Int32, _ change: (inout Member) -> Void) {
@@ -76,7 +77,7 @@ struct SimulatedTree {
           identity: member.identity, state: member.isStopped ? UInt8(ascii: "T") : UInt8(ascii: "S"),
           group: member.inMainGroup ? Self.mainPid : 0))
     }
-    return Observation(members: found, mainGroup: Self.mainPid, newestPid: nextPid - 1, mainCannotAct: mainCannotAct)
+    return Observation(members: found, mainGroup: Self.mainPid, newestPid: newestPid, mainCannotAct: mainCannotAct)
   }
 
   private var mainCannotAct: Bool {
