@@ -60,24 +60,4 @@ struct InitNamespaceTests {
     #expect(try await run.code() == 0)
     #expect(run.lines == ["True True"])
   }
-
-  /// A script that starts three programs, the last in its foreground or in its own place, under one init or two (as interpreter of the
-  /// script): all three are told and finish, which dumb-init manages in one of these set-ups.
-  @Test(
-    arguments: InitBinary.all,
-    [(nested: false, last: ""), (nested: false, last: "exec "), (nested: true, last: ""), (nested: true, last: "exec ")])
-  func allProgramsOfAScriptFinish(binary: InitBinary, setUp: (nested: Bool, last: String)) async throws {
-    let scratch = try ScratchDirectory()
-    let interpreter = setUp.nested ? "\(binary.path) /bin/sh" : "/bin/sh"
-    let script = try scratch.file(
-      "start", "#!\(interpreter)\nNAME=a sh -c \"$WORK\" &\nNAME=b sh -c \"$WORK\" &\nexport NAME=c\n\(setUp.last)sh -c \"$WORK\"\n")
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: script)
-    let unshare = ["--fork", "--pid", "--mount-proc", "--kill-child=KILL", binary.path, "--grace", "40", "--", script]
-    let run = try InitRun("/usr/bin/unshare", unshare, in: scratch, environment: ["WORK=\(InitTreeTests.worker)"])
-    for name in ["a", "b", "c"] { try await run.line("ready " + name) }
-    _ = lc_kill(try await initPid(run), SIGTERM)
-    _ = try await run.code()
-    for name in ["a", "b", "c"] { #expect(run.lines.contains("cleaned " + name), "\(run.output)") }
-    #expect(run.seconds < 20)
-  }
 }
