@@ -20,18 +20,17 @@ enum Began {
         keeper = Int32(truncatingIfNeeded: number)
       }
     }
-    do throws(SystemError) { try Announcement(left: left).send(to: keeper) } catch {
-      Diagnostics.say("the stop cannot be announced", "", error)
-      return 1
-    }
-    return wait(for: keeper, signals)
-  }
-
-  private static func wait(for keeper: Int32, _ signals: Signals) -> UInt8 {
     var isAnswered = false
     var end = Clock.now + answerBound
     while Clock.now < end {
-      guard let arrival = signals.wait(until: end) else { continue }
+      if !isAnswered {
+        do throws(SystemError) { try Announcement(left: left).send(to: keeper) } catch {
+          Diagnostics.say("the stop cannot be announced", "", error)
+          return 1
+        }
+      }
+      // Of several hooks' at once the kernel may have kept one: it is said again.
+      guard let arrival = signals.wait(until: isAnswered ? end : Clock.now + .milliseconds(500)) else { continue }
       if let value = arrival.value, arrival.sender == keeper, let answer = Announcement(value: value), answer.isAnswer {
         isAnswered = true
         end = Clock.now + answer.left

@@ -74,6 +74,42 @@ import Testing
     #expect(try deadline(run, "stopBegan") <= (Clock.now + .seconds(20)).nanoseconds)
   }
 
+  /// Each container of a pod may have a hook, and a signal that comes while one like it waits is lost.
+  @Test(arguments: InitBinary.all)
+  func hooksThatCallAtOnceAreAllAnswered(binary: InitBinary) async throws {
+    let run = try InitRun.script(binary, ["--grace", "60"], Self.service)
+    try await run.line("ready")
+    let hooks = try (0..<16).map { _ in try InitRun(binary.path, ["began", "30", String(run.pid)]) }
+    for hook in hooks { #expect(try await hook.code() == 0, "\(hook.output)") }
+    try run.send(.term)
+    #expect(try await run.code() == 0)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aPauseIsNoLongerThanWhatWasAnnounced(binary: InitBinary) async throws {
+    let run = try InitRun.script(binary, ["--pause", "50", "--grace", "100"], Self.service)
+    try await run.line("ready")
+    let hook = try await began(binary, "2", String(run.pid))
+    #expect(hook.code == 0 && hook.seconds < 30, "\(hook.output)")
+    try run.send(.term)
+    #expect(try await run.code() == 0)
+    #expect(run.seconds < 40)
+  }
+
+  /// The pause of a plan is the plan's, whatever a hook has announced.
+  @Test(arguments: InitBinary.all)
+  func aPauseThatAPlanNamesIsKept(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let run = try InitRun.script(
+      binary, ["--stop", "pause(600ms)/TERM/50/KILL", "--events", scratch.path + "/events"], Self.service, in: scratch)
+    try await run.line("ready")
+    #expect(try await began(binary, "40", String(run.pid)).code == 0)
+    let asked = ContinuousClock.now
+    try run.send(.term)
+    #expect(try await run.code() == 0)
+    #expect(ContinuousClock.now - asked >= .milliseconds(600))
+  }
+
   @Test(arguments: InitBinary.all)
   func whoIsNoKeeperIsNotHarmed(binary: InitBinary) async throws {
     let other = try InitRun("/bin/sleep", ["1000"])

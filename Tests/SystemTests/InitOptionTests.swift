@@ -198,7 +198,8 @@ import Testing
       (["--exit", "256=0"], "expected exit codes"), (["--exit", "5-1=0"], "expected exit codes"),
       (["--exit", "5-=0"], "expected exit codes"),
       (["--pre-stop", "echo 'x"], "a quote is not closed"), (["--pre-stop", "  "], "expected a command"),
-      (["--scope", "rest"], "expected main, group or tree"), (["--no-stop"], "unknown option"), (["--pause"], "expected a value"),
+      (["--scope", "rest"], "expected main, group or tree"), (["--no-stop"], "unknown option"),
+      (["--no-setsid=1", "true"], "unknown option"), (["--pause"], "expected a value"),
     ] as [([String], String)])
   func whatIsWrongIsNamed(binary: InitBinary, _ test: (options: [String], says: String)) async throws {
     let run = try InitRun(binary.path, test.options)

@@ -264,6 +264,15 @@ import Testing
     #expect(try String(contentsOfFile: scratch.path + "/exit.json", encoding: .utf8).contains("\"code\":127"))
   }
 
+  /// What becomes of a replica is the engine's to say.
+  @Test(arguments: InitBinary.all, [["--with", "a: sleep 1"], ["--main-policy", "restart"]])
+  func sidecarsAndPoliciesAreRefused(binary: InitBinary, options: [String]) async throws {
+    let scratch = try ScratchDirectory()
+    let run = try InitRun(binary.keeper.path, [scratch.path] + options + ["--", "sh", "-c", "echo ran"], in: scratch)
+    #expect(try await run.code() == 2)
+    #expect(run.output.contains(options[0]) && !run.output.contains("ran"), "\(run.output)")
+  }
+
   @Test(arguments: InitBinary.all)
   func aDirectoryThatIsNotThereIsSaid(binary: InitBinary) async throws {
     let scratch = try ScratchDirectory()

@@ -133,6 +133,24 @@ import Testing
     for name in ["a", "b", "main"] { #expect(!lives(try run.pid(name))) }
   }
 
+  /// The last of them has the least of the grace, and is told all the same.
+  @Test(arguments: InitBinary.all)
+  func fourThatIgnoreItAreToldWithinTheGrace(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let path = try program(in: scratch, ":")
+    let names = ["a", "b", "c", "d"]
+    let run = try InitRun(
+      binary.path, ["--grace", "2"] + names.flatMap { ["--with", "\($0): \(path) \($0)"] } + [path, "main"], in: scratch)
+    for name in names + ["main"] { try await run.line(name + " up") }
+    let asked = ContinuousClock.now
+    try run.send(.term)
+    #expect(try await run.code() == 137)
+    // The grace, and at most the bound for what KILL does not end at once.
+    #expect(ContinuousClock.now - asked < .seconds(2) + .nanoseconds(StopMachine.killBound.nanoseconds))
+    #expect(told(run) == ["main told", "d told", "c told", "b told", "a told"], "\(run.output)")
+    for name in names + ["main"] { #expect(!lives(try run.pid(name))) }
+  }
+
   @Test(arguments: InitBinary.all)
   func sidecarsEndWhenTheirInitIsKilled(binary: InitBinary) async throws {
     let scratch = try ScratchDirectory()

@@ -75,7 +75,11 @@ extension ReplicaKeeper {
 
   func readNotifications() {
     var datagram: [UInt8] = []
-    while (try? replica.notify.receive(into: &datagram, count: 4096)) != nil { datagram.withView { note($0) } }
+    // Not all there is: a program that never ceases to say how it is must not keep us from its signals and from the clock.
+    for _ in 0..<16 {
+      guard (try? replica.notify.receive(into: &datagram, count: 4096)) != nil else { return }
+      datagram.withView { note($0) }
+    }
   }
 
   private func note(_ datagram: ByteView) {
