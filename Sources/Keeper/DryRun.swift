@@ -12,6 +12,12 @@ enum DryRun {
     text.withView {
       say("plan: ", $0, options.grace == nil && options.planText.isEmpty ? " (its own default; docker stop kills after 10)" : "")
     }
+    // In the order of their stop, which is the main program's first.
+    var sidecar = options.sidecarCount
+    while sidecar > 0 {
+      say("then ", options.sidecar(sidecar).name, ", in what is left of the whole grace")
+      sidecar -= 1
+    }
     if lc_pid() != 1 { say("not PID 1: will be a child subreaper, to get orphans") }
     let ignored = SignalDispositions(pid: lc_pid())?.ignored ?? []
     for number in 1...64 as ClosedRange<Int32> {

@@ -179,6 +179,16 @@ import Testing
   }
 
   @Test(arguments: InitBinary.all)
+  func dryRunSaysInWhichOrderSidecarsAreStopped(binary: InitBinary) async throws {
+    let run = try InitRun(
+      binary.path, ["--dry-run", "--grace", "20", "--with", "a: touch started", "--with", "b: touch started", "touch", "started"])
+    #expect(try await run.code() == 0)
+    #expect(
+      run.lines.prefix(3).map { $0.prefix(7) } == ["plan: T", "then b,", "then a,"] && run.lines[0].hasSuffix("grace 15"), "\(run.output)")
+    #expect(!FileManager.default.fileExists(atPath: run.scratch.path + "/started"))
+  }
+
+  @Test(arguments: InitBinary.all)
   func dryRunSaysThePlanAndWhatIsOdd(binary: InitBinary) async throws {
     let run = try InitRun(binary.path, ["--dry-run", "touch", "started"], environment: ["DUMB_INIT_SETSID=0"]) {
       $0.defaulted = 0
