@@ -8,6 +8,7 @@ class Scale:
     start_rounds: int
     start_runs: int
     idle_seconds: int
+    memory_starts: int  # beside the one that is idle
     early_rounds: int
     early_runs: int
     cleanup_runs: int
@@ -26,6 +27,7 @@ FULL = Scale(
     start_rounds=40,
     start_runs=20,
     idle_seconds=10,
+    memory_starts=8,
     early_rounds=3,
     early_runs=3000,
     cleanup_runs=100,
@@ -44,6 +46,7 @@ QUICK = Scale(
     start_rounds=10,
     start_runs=10,
     idle_seconds=3,
+    memory_starts=2,
     early_rounds=2,
     early_runs=300,
     cleanup_runs=20,
