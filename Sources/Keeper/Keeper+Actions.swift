@@ -71,15 +71,16 @@ extension Keeper {
   private func signalEverything(_ signal: Signal) {
     // Who goes before those who end would reap them one by one.
     defer { lc_set_precedence(0) }
-    if machine.isEverythingOurs {
-      _ = lc_kill(-1, signal.number)
-      return
+    var whom: Int32 = -1
+    if !machine.isEverythingOurs {
+      if signal == .kill, let path = options.cgroup { lc_kill_cgroup(path) }
+      // A child of ours holds its group's number until we reap it.
+      guard main > 0, mainStatus == nil || observer.hasChild(inMainGroup: true) else { return }
+      if signal != .cont { groupToldUpTo = ProcessTree.newestPid }
+      whom = -main
     }
-    if signal == .kill, let path = options.cgroup { lc_kill_cgroup(path) }
-    // A child of ours holds its group's number until we reap it.
-    guard main > 0, mainStatus == nil || observer.hasChild(inMainGroup: true) else { return }
-    if signal != .cont { groupToldUpTo = ProcessTree.newestPid }
-    _ = lc_kill(-main, signal.number)
+    _ = lc_kill(whom, signal.number)
+    if signal != .cont { emit(.signalled(whom, signal)) }
   }
 
   private func send(_ signal: Signal, to identity: ProcessIdentity) {

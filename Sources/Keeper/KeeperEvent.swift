@@ -10,7 +10,7 @@ struct KeeperEvent {
   @inline(never)
   init(_ name: ByteView, pid: Int32 = 0) {
     json.field("event", text: name)
-    if pid > 0 { json.field("pid", Int64(pid)) }
+    if pid != 0 { json.field("pid", Int64(pid)) }
   }
 
   @inline(never)
@@ -54,10 +54,11 @@ struct KeeperEvent {
     return event
   }
   static func forwarded(_ signal: Signal) -> KeeperEvent { KeeperEvent("forwarded", sent: signal) }
+  /// - Parameter pid: below zero as for kill(2): a process group, or -1 for everything.
   static func signalled(_ pid: Int32, _ signal: Signal) -> KeeperEvent {
     var event = KeeperEvent("signalled", pid: pid, sent: signal)
     var name: [UInt8] = []
-    ProcessTree.appendName(of: pid, to: &name)
+    if pid < 0 { name.append(text: "all") } else { ProcessTree.appendName(of: pid, to: &name) }
     name.withView { event.json.field("name", text: $0) }
     return event
   }

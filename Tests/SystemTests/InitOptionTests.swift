@@ -178,6 +178,22 @@ import Testing
     #expect(run.seconds < 15)
   }
 
+  /// One line for a whole group, one for who has left it.
+  @Test(arguments: InitBinary.all)
+  func verboseSaysWhoWasTold(binary: InitBinary) async throws {
+    let run = try InitRun.script(
+      binary, ["-v", "--grace", "60"],
+      "sleep 1000 & echo same=$!; setsid sleep 1000 & echo apart=$!; echo main=$$; trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done"
+    )
+    try await run.line("ready")
+    let (main, apart) = (try run.pid("main"), try run.pid("apart"))
+    try await eventually("a session of its own") { ProcessRecord(pid: apart)?.session == apart }
+    try run.send(.term)
+    #expect(try await run.code() == 3)
+    let told = run.lines.filter { $0.contains(": signalled ") }.map { $0.dropFirst("lastcall-init: signalled ".count) }
+    #expect(told == ["\(main) TERM sh", "-\(main) TERM all", "\(apart) TERM sleep"], "\(run.output)")
+  }
+
   @Test(arguments: InitBinary.all)
   func dryRunSaysInWhichOrderSidecarsAreStopped(binary: InitBinary) async throws {
     let run = try InitRun(
