@@ -183,7 +183,7 @@ import Testing
   func verboseSaysWhoWasTold(binary: InitBinary) async throws {
     let run = try InitRun.script(
       binary, ["-v", "--grace", "60"],
-      "sleep 1000 & echo same=$!; setsid sleep 1000 & echo apart=$!; echo main=$$; trap 'exit 3' TERM; echo ready; while :; do sleep 0.02; done"
+      "sleep 1000 & echo same=$!; setsid sleep 1000 & echo apart=$!; echo main=$$; trap 'exit 3' TERM; echo ready; wait"
     )
     try await run.line("ready")
     let (main, apart) = (try run.pid("main"), try run.pid("apart"))

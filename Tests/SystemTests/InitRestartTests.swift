@@ -23,7 +23,8 @@ import Testing
   @Test(arguments: InitBinary.all)
   func nothingIsToldOfAStopThatIsOver(binary: InitBinary) async throws {
     let scratch = try ScratchDirectory()
-    let script = "[ -e once ] || { (trap '' TERM; sleep 1.2; echo rest over) & }\n" + Self.twice
+    let script =
+      "[ -e once ] || { (trap '' TERM; : > deaf; sleep 1.2; echo rest over) & until [ -e deaf ]; do sleep 0.01; done; }\n" + Self.twice
     let run = try InitRun.script(binary, ["-v", "--main-policy", "restart", "--grace", "60"], script, in: scratch)
     try await run.line("again")
     #expect(run.lines.contains("rest over"), "\(run.output)")
