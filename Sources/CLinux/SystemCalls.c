@@ -135,7 +135,10 @@ int lc_group(void) { return (int)lc_call1(SYS_getpgid, 0); }
 int lc_session(void) { return (int)lc_call1(SYS_getsid, 0); }
 long lc_become_subreaper(void) { return lc_call5(SYS_prctl, PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 void lc_set_precedence(int priority) {
-  lc_call3(SYS_sched_setscheduler, 0, priority ? SCHED_RR | SCHED_RESET_ON_FORK : SCHED_OTHER, (long)&priority);
+  int ordinary = SCHED_OTHER, ours = SCHED_RR | SCHED_RESET_ON_FORK;
+  // Whoever has given us another policy keeps it.
+  if (lc_call1(SYS_sched_getscheduler, 0) == (priority ? ordinary : ours))
+    lc_call3(SYS_sched_setscheduler, 0, priority ? ours : ordinary, (long)&priority);
 }
 long lc_want_parent_death(int signal) {
   long parent = lc_call1(SYS_getppid, 0);

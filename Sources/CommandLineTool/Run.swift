@@ -80,7 +80,7 @@ struct Run: ParsableCommand {
   private func span(_ value: String, _ option: String) throws -> TimeSpan {
     guard let span = TimeSpan(value) else {
       throw CommandFailure(
-        code: 125, message: "\(option) \"\(value)\": expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m)")
+        code: 125, message: "\(option) \"\(value)\": expected a length: seconds (25, 0.5) or with a unit (500ms, 2m)")
     }
     return span
   }

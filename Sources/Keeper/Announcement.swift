@@ -41,19 +41,22 @@ struct Announcement: Equatable {
 extension Keeper {
   /// A stop is announced: gives notice, and answers how long the propagation pause takes.
   func take(_ announcement: Announcement, from arrival: Signals.Arrival) {
-    if announcement.isAnswer || machine.deadline != nil { return }
+    if announcement.isAnswer { return }
     let now = Clock.now
-    let wanted = now + (announcement.left == .zero ? totalGrace : announcement.left)
-    if announcedDeadline <= now {
-      // The first, or the one before was of a stop that never came.
-      announcedDeadline = wanted
-      // The platform kills then, however long a pause was wanted.
-      pauseEnd = min(now + (options.pause ?? .zero), wanted - .seconds(1))
-      hasNoticed = false
+    // One that is under way has its deadline.
+    if machine.deadline == nil {
+      let wanted = now + (announcement.left == .zero ? totalGrace : announcement.left)
+      if announcedDeadline <= now {
+        // The first, or the one before was of a stop that never came.
+        announcedDeadline = wanted
+        // The platform kills then, however long a pause was wanted.
+        pauseEnd = min(now + (options.pause ?? .zero), wanted - .seconds(1))
+        hasNoticed = false
+      }
+      announcedDeadline = min(announcedDeadline, wanted)
+      emit(.announced(announcedDeadline))
+      giveNotice()
     }
-    announcedDeadline = min(announcedDeadline, wanted)
-    emit(.announced(announcedDeadline))
-    giveNotice()
     try? Announcement(left: pauseEnd - now, isAnswer: true).send(to: arrival.sender)
   }
 
@@ -68,6 +71,7 @@ extension Keeper {
   }
 
   /// Tells who wants to know that the stop is coming, once.
+  @inline(never)
   func giveNotice() {
     if hasNoticed { return }
     hasNoticed = true

@@ -39,12 +39,12 @@ enum Began {
       }
     }
     if isAnswered { return 0 }
-    Diagnostics.say("no answer: the process that was told is no lastcall-init")
+    Diagnostics.say("no answer: that process is no lastcall-init")
     return 1
   }
 
   private static func usage() -> UInt8 {
-    Diagnostics.say("usage: lastcall-init began [TIME [PID]]; TIME is what is left of the grace, as 30 or 500ms")
+    Diagnostics.say("usage: lastcall-init began [TIME [PID]], TIME as 30 or 500ms")
     return 2
   }
 }

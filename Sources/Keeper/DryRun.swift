@@ -15,22 +15,25 @@ enum DryRun {
     // In the order of their stop, which is the main program's first.
     var sidecar = options.sidecarCount
     while sidecar > 0 {
-      say("then ", options.sidecar(sidecar).name, ", in what is left of the whole grace")
+      say("then ", options.sidecar(sidecar).name, ", in what is left of the grace")
       sidecar -= 1
     }
-    if lc_pid() != 1 { say("not PID 1: will be a child subreaper, to get orphans") }
+    if lc_pid() != 1 { say("not PID 1: will be a child subreaper") }
     let ignored = SignalDispositions(pid: lc_pid())?.ignored ?? []
     for number in 1...64 as ClosedRange<Int32> {
       guard let signal = Signal(number: number), signal != .pipe, ignored.contains(signal) else { continue }
       var name: [UInt8] = []
       signal.appendName(to: &name)
-      name.withView { say("odd: ", $0, " is inherited as ignored, and the command will ignore it too") }
+      name.withView { say("odd: ", $0, " is inherited as ignored, by the command too") }
     }
     var next = environment
     while let entry = next.pointee {
       next += 1
       let variable = ByteView(entry)
-      if variable.hasPrefix("DUMB_INIT_") || variable.hasPrefix("TINI_") { say("odd: ", variable, " is for another init") }
+      var rest = variable
+      if rest.take(before: UInt8(ascii: "_")).position(among: "DUMB TINI CATATONIT") != nil {
+        say("odd: ", variable, " is for another init")
+      }
     }
   }
 

@@ -14,9 +14,11 @@ extension Keeper {
     while !isOver {
       if let wholeTree = look {
         look = nil
+        // A fork bomb leaves others the processor only every few seconds. After a look no hook is started, which would not inherit ours.
+        if groupToldUpTo == 0, !killed { lc_set_precedence(1) }
         var observation = observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)
         if groupToldUpTo > 0 {
-          observation.bornUpTo = groupToldUpTo
+          observation.toldUpTo = groupToldUpTo
           observation.toldGroup = main
         }
         groupToldUpTo = 0
@@ -50,10 +52,8 @@ extension Keeper {
         emit(.note(note))
         switch note {
         case .killing: killed = true
-        case .began(let cause, _):
-          // A fork bomb leaves others the processor only every few seconds.
-          lc_set_precedence(1)
-          if cause == .mainEnded { break }
+        case .began(.mainEnded, _): break
+        case .began:
           giveNotice()
           stopAll()
         default: break
@@ -76,7 +76,7 @@ extension Keeper {
       if signal == .kill, let path = options.cgroup { lc_kill_cgroup(path) }
       // A child of ours holds its group's number until we reap it.
       guard main > 0, mainStatus == nil || observer.hasChild(inMainGroup: true) else { return }
-      if signal != .cont { groupToldUpTo = ProcessTree.newestPid }
+      if signal != .cont, signal != .kill { groupToldUpTo = ProcessTree.newestPid }
       whom = -main
     }
     _ = lc_kill(whom, signal.number)

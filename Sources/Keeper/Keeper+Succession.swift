@@ -43,7 +43,7 @@ extension Keeper {
   private func start(_ sidecar: Int) {
     let (name, command) = options.sidecar(sidecar)
     var text: [UInt8] = []
-    text.append(text: options.isVerbose ? "lastcall-init --parent-death=TERM -v -- " : "lastcall-init --parent-death=TERM -- ")
+    text.append(text: "lastcall-init --parent-death=TERM -- ")
     text.append(text: command)
     let arguments = CStringArray((try? text.withView { (view) throws(Words.Problem) in try Words.split(view) }) ?? [])
     var spawn = lc_spawn_inheriting()

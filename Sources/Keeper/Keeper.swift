@@ -123,6 +123,8 @@ public class Keeper {
     let isFirst = main == 0
     if !isFirst {
       machine.restart()
+      killed = false
+      groupToldUpTo = 0
       if apart.pids[Apart.watcher] > 0 { lc_end_watcher(apart.pids[Apart.watcher]) }
       apart.pids[Apart.watcher] = 0
       jobControl?.end()
@@ -176,6 +178,8 @@ public class Keeper {
     emit(.failed(options.commandName, error.cause))
     mainStatus = .code(code)
     startFailure = code
+    // What cannot be started the first time is no program that failed.
+    if main == 0 { stopAll() }
     over(Succession.main)
   }
 
@@ -254,6 +258,7 @@ public class Keeper {
         } else if pid == hook {
           hook = 0
           emit(.hookEnded(status))
+          if status.shellCode != 0, !isFollowed { Diagnostics.say("the hook failed; the stop goes on") }
           feed(.hookEnded)
         } else if let sidecar = apart.place(of: pid) {
           apart.pids[sidecar] = 0

@@ -72,6 +72,7 @@ final class KeeperOptions {
   var commandName: ByteView { command[0].map { ByteView($0) } ?? "" }
 
   /// A sidecar's name and command; the first has number 1.
+  @inline(never)
   func sidecar(_ number: Int) -> (name: ByteView, command: ByteView) {
     var command = sidecars[number - 1]
     let name = command.take(before: UInt8(ascii: ":"))

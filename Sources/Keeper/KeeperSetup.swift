@@ -54,7 +54,7 @@ final class KeeperSetup {
       if options.isSubreaper ?? (lc_pid() != 1) { try Reaper.becomeSubreaper() }
     } catch { throw Self.failed("orphans cannot be adopted", error) }
     if Dialect.current == .tini, options.isSubreaper == false, lc_pid() != 1, !options.isQuiet {
-      Diagnostics.say("neither PID 1 nor, without -s, a subreaper: orphans are reaped elsewhere", level: "WARN ")
+      Diagnostics.say("neither PID 1 nor a subreaper (-s)", level: "WARN ")
     }
     do throws(SystemError) { eventsFile = try options.openEvents() } catch { throw Self.failed("events cannot be written", error) }
     if let path = options.cgroup {

@@ -172,7 +172,7 @@ struct OptionParser {
     }
   }
 
-  private var isOn: Bool { value[0] != UInt8(ascii: "0") }
+  private var isOn: Bool { @inline(never) get { value.position(among: "0 no off false") == nil } }
 
   /// Adds what commas separate, and for sidecars, which may hold commas, newlines.
   @inline(never)
@@ -231,7 +231,7 @@ struct OptionParser {
   @inline(never)
   private func span() throws(Mistake) -> TimeSpan {
     guard let span = TimeSpan(text: value) else {
-      throw Mistake(expectation: "expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years")
+      throw Mistake(expectation: "expected a length: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years")
     }
     return span
   }

@@ -52,10 +52,10 @@ public struct Observation: Equatable, Sendable {
   public var mainGroup: Int32
   /// The pid that was given out last when the look was over; a process with a later one was born after it.
   public var newestPid: Int32
-  /// The pid that was given out last before anybody had the step's signal.
-  public var bornUpTo: Int32
   /// The group that has had the step's signal at once, by `.signalEverything`, or -1.
   public var toldGroup: Int32 = -1
+  /// The pid that was given out last before that group had it.
+  public var toldUpTo: Int32 = 0
   /// Whether the main process could not act on a stop signal now: it ignores it, or is a shell that waits for a foreground child.
   public var mainCannotAct: Bool
 
@@ -64,7 +64,6 @@ public struct Observation: Equatable, Sendable {
     self.members = members
     self.mainGroup = mainGroup
     self.newestPid = newestPid
-    bornUpTo = newestPid
     self.mainCannotAct = mainCannotAct
   }
 

@@ -116,7 +116,7 @@ extension StopMachine {
     let scope = stop.sent(stop.index)?.scope
     let isForAll = scope == .tree || scope == .rest
     let isFirst = !stop.isKilling
-    stop.stage = .killing(until: until, nextLook: now + Self.killInterval)
+    stop.stage = .killing(until: until, nextLook: now + (isFirst && !isEverythingOurs ? Self.lookDelay : Self.killInterval))
     if isForAll, isFirst || isEverythingOurs { act(.signalEverything(.kill)) }
     if isForAll ? !isFirst && !isEverythingOurs : true { act(.observe(wholeTree: scope != .main)) }
   }
@@ -142,15 +142,17 @@ extension StopMachine {
       return
     }
     if round == 1 {
-      stop.bornUpTo = observation.bornUpTo
+      stop.bornUpTo = observation.newestPid
+      stop.toldUpTo = observation.toldUpTo
       stop.toldGroup = observation.toldGroup
     }
     var found = false
-    for member in observation.members
-    where !observation.isBorn(member, after: stop.bornUpTo) && includes(member, of: observation, in: scope, signal) {
+    for member in observation.members where includes(member, of: observation, in: scope, signal) {
+      let isOfToldGroup = member.group == stop.toldGroup
+      if observation.isBorn(member, after: isOfToldGroup ? stop.toldUpTo : stop.bornUpTo) { continue }
       guard let isFirst = stop.told.record(member.identity, step: stop.index, signal: signal) else { continue }
       found = true
-      if member.group == stop.toldGroup { continue }
+      if isOfToldGroup { continue }
       if isFirst { stop.lastTold = now }
       act(.send(signal, member.identity))
       if member.isStopped, signal.defaultAction != .stop { act(.send(.cont, member.identity)) }
@@ -160,8 +162,8 @@ extension StopMachine {
       stop.stage = .observing(round: round + 1, isConfirming: !found)
       stop.lookAt = now
     } else {
-      stop.go(to: stop.index + 1)
-      if stop.escalatesNext { _ = stop.escalate(at: now) }
+      stop.go(to: stop.index)
+      if !stop.escalatesNext || !stop.escalate(at: now) { stop.go(to: stop.index + 1) }
       stop.escalatesNext = false
     }
   }

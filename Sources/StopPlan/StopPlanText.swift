@@ -19,7 +19,7 @@ public struct StopPlanError: Error, Equatable, Sendable {
     case .unknownSignal:
       "expected a signal (TERM, SIGQUIT, 15 with a dash as -15, RTMIN+1), a length (25, 500ms), pause(2) or hook(command)"
     case .unknownScope: "expected a scope after @: main, group, rest or tree"
-    case .badLength: "expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years"
+    case .badLength: "expected a length: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years"
     case .unbounded: "a stop plan always ends: write a length instead of 'forever'"
     case .openParenthesis: "expected a closing parenthesis"
     case .badWords: "a quote is not closed, or a backslash stands at the end"

@@ -35,9 +35,11 @@ struct StopProgress: ~Copyable, Sendable {
   var mainCannotAct = false
   var groupEmpty = false
   var hookEnded = false
-  /// Only who was born up to this pid, before the step's first signal, is told: what a process starts after it was told is its own
+  /// Only who was born up to this pid, before the first look of the step, is told: what a process starts after it was told is its own
   /// clean-up.
   var bornUpTo: Int32 = 0
+  /// See `Observation.toldUpTo`.
+  var toldUpTo: Int32 = 0
   /// When `observing` takes its next look; `never` while one is being taken.
   var lookAt = Instant.never
   /// Whether somebody escalated while it was looked who is there.

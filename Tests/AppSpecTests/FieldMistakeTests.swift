@@ -123,7 +123,7 @@ import Testing
       "25: apps.web.stop.plan: expected a scope after @: main, group, rest or tree; found \"TERM@al/25\""),
     Case(
       "stop: { plan: \"TERM/\\x31x\" }",
-      "19: apps.web.stop.plan: expected a length of time: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years; found \"TERM/1x\""
+      "19: apps.web.stop.plan: expected a length: seconds (25, 0.5) or with a unit (500ms, 2m), at most ten years; found \"TERM/1x\""
     ),
     Case("stop: { plan: '' }", "19: apps.web.stop.plan: the plan is empty; write one as TERM/25/KILL; found \"\""),
     Case(

@@ -137,7 +137,7 @@ private struct Tree: ~Copyable {
       ProcessRecord(identity: ProcessIdentity(pid: $0, startTime: 5), state: UInt8(ascii: $0 == 11 ? "T" : "S"), group: $0)
     }
     var observation = Observation(members: members, mainGroup: 10, newestPid: 11, mainCannotAct: false)
-    if groupToldUpTo > 0 { (observation.bornUpTo, observation.toldGroup) = (groupToldUpTo, 10) }
+    if groupToldUpTo > 0 { (observation.toldUpTo, observation.toldGroup) = (groupToldUpTo, 10) }
     groupToldUpTo = 0
     return observation
   }

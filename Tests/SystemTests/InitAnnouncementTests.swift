@@ -86,6 +86,19 @@ import Testing
   }
 
   @Test(arguments: InitBinary.all)
+  func aHookThatComesWhenTheStopHasBegunIsAnsweredToo(binary: InitBinary) async throws {
+    let run = try InitRun.script(
+      binary, ["-v", "--grace", "60"], "trap 'echo told' TERM; trap 'exit 5' USR1; echo ready; while :; do sleep 0.02; done")
+    try await run.line("ready")
+    try run.send(.term)
+    try await run.line("told")
+    let hook = try await began(binary, "4", String(run.pid))
+    #expect(hook.code == 0 && hook.seconds < 4, "\(hook.output)")
+    try run.send(.usr1)
+    #expect(try await run.code() == 5)
+  }
+
+  @Test(arguments: InitBinary.all)
   func aPauseIsNoLongerThanWhatWasAnnounced(binary: InitBinary) async throws {
     let run = try InitRun.script(binary, ["--pause", "50", "--grace", "100"], Self.service)
     try await run.line("ready")

@@ -52,7 +52,8 @@ import Testing
     try run.send(.term)
     #expect(try await run.code() == 4)
     #expect(ContinuousClock.now - asked >= .milliseconds(300))
-    #expect(run.lines.filter { $0 != "Terminated" } == ["ready", "hook a b", "told"], "\(run.output)")
+    let lines = run.lines.filter { $0 != "Terminated" }
+    #expect(lines == ["ready", "hook a b", "lastcall-init: the hook failed; the stop goes on", "told"], "\(run.output)")
   }
 
   @Test(arguments: InitBinary.all)
@@ -176,6 +177,26 @@ import Testing
     try run.send(.term)
     #expect(try await run.code() == 143)
     #expect(run.seconds < 15)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aHookThatFailsIsSaidAndTheStopGoesOn(binary: InitBinary) async throws {
+    // It has our own nice value, whatever precedence we take.
+    let run = try InitRun(
+      "/usr/bin/nice",
+      ["-n", "5", binary.path, "--pre-stop", "sh -c 'echo nice=$(nice); exit 3'", "sh", "-c", "echo ready; exec sleep 1000"])
+    try await run.line("ready")
+    try await eventually("sleep") { run.commandOfChild == "sleep" }
+    try run.send(.term)
+    #expect(try await run.code() == 143)
+    #expect(run.lines == ["ready", "nice=5", "lastcall-init: the hook failed; the stop goes on"], "\(run.output)")
+  }
+
+  @Test(arguments: InitBinary.all, ["0", "no", "off", "false"])
+  func aSwitchCanBeSetToNothing(binary: InitBinary, value: String) async throws {
+    let run = try InitRun(binary.path, ["echo", "hi"], environment: ["LASTCALL_VERBOSE=" + value])
+    #expect(try await run.code() == 0)
+    #expect(run.output == "hi\n")
   }
 
   /// One line for a whole group, one for who has left it.

@@ -36,6 +36,37 @@ import Testing
     #expect(try await run.code() == 6)
   }
 
+  /// What was told at once, the first one's group, is not the second one's.
+  @Test(arguments: InitBinary.all)
+  func theSecondIsToldThoughTheFirstLeftSomebody(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let script = "[ -e once ] || { sleep 1000 & : > once; exit 1; }; trap 'exit 6' TERM; echo again; while :; do :; done"
+    let run = try InitRun.script(binary, ["--main-policy", "restart", "--stop", "TERM/60/KILL"], script, in: scratch)
+    try await run.line("again")
+    try run.send(.term)
+    #expect(try await run.code() == 6)
+    #expect(run.seconds < 50)
+  }
+
+  @Test(arguments: InitBinary.all)
+  func aCommandThatIsNotThereIsNotStartedAgain(binary: InitBinary) async throws {
+    #expect(try await InitRun(binary.path, ["--main-policy", "restart", "no-such-command"]).code() == 127)
+  }
+
+  /// KILL for what the first one left says nothing of the second.
+  @Test(arguments: InitBinary.all)
+  func aTimeoutOfTheSecondIsNoKill(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let script = """
+      if [ -e once ]; then exec sleep 1000; fi
+      (trap '' TERM; : > deaf; sleep 1000) & until [ -e deaf ]; do sleep 0.01; done; : > once; exit 1
+      """
+    let run = try InitRun.script(
+      binary, ["-v", "--main-policy", "restart", "--timeout", "5", "--stop", "TERM@tree/0.2/KILL"], script, in: scratch)
+    #expect(try await run.code() == 124, "\(run.output)")
+    #expect(run.output.contains("killing"))
+  }
+
   @Test(arguments: InitBinary.all)
   func aTimeoutEndsWhatIsStartedAgainAndAgain(binary: InitBinary) async throws {
     let run = try InitRun.script(binary, ["--main-policy", "restart", "--timeout", "0.5", "--grace", "60"], "echo ran; exit 3")
@@ -62,11 +93,11 @@ import Testing
       (
         "prompt\\$ $",
         .keys(
-          "\(binary.path) --main-policy restart --grace 60 bash -c 'trap \"echo in''t\" INT; trap \"exit 6\" TERM; echo rea''dy; "
+          "\(binary.path) -v --main-policy restart --grace 60 bash -c 'trap \"echo in''t\" INT; trap \"exit 6\" TERM; echo rea''dy; "
             + "[ -e once ] || { : > once; exit 3; }; while :; do :; done'; echo code=$?\n")
       ),
       ("ready[\\s\\S]*ready", "\u{3}"),
-      ("int", "\u{3}"),
+      ("interrupted", "\u{3}"),
       ("code=6\\s+prompt\\$ $", "exit\n"),
     ])
   }
@@ -75,8 +106,8 @@ import Testing
   @Test(arguments: InitBinary.all)
   func ctrlCEndsItAlsoBetweenTwoStarts(binary: InitBinary) async throws {
     try await InitTerminalTests().type([
-      ("prompt\\$ $", "\(binary.path) --main-policy restart --grace 60 sh -c 'echo ra''n; exit 3'; echo code=$?\n"),
-      ("ran", "\u{3}"), ("", "\u{3}"),
+      ("prompt\\$ $", "\(binary.path) -v --main-policy restart --grace 60 sh -c 'exit 3'; echo code=$?\n"),
+      ("exited \\d+ code 3", "\u{3}"),
       ("code=\\d+\\s+prompt\\$ $", "exit\n"),
     ])
   }

@@ -198,4 +198,23 @@ import Testing
     #expect(run.lines.contains("hung up"), "\(run.output)")
     #expect(run.seconds < 40)
   }
+
+  /// The group is told first, and all others only when most of it is gone: what these start until then is no clean-up of theirs.
+  @Test(arguments: InitBinary.all)
+  func whatIsStartedUntilItIsToldIsToldToo(binary: InitBinary) async throws {
+    let script = """
+      mkfifo alive; setsid sh -c 'exec 3<alive; echo up; read line <&3; sleep 1000 & sleep 1000' &
+      sleep 1000 >alive & exec sleep 1000
+      """
+    let run = try InitRun.script(binary, ["--grace", "60"], script)
+    try await run.line("up")
+    try await eventually("the main process") {
+      ProcessTree.descendants(of: run.pid).filter {
+        (try? String(contentsOfFile: "/proc/\($0.identity.pid)/comm", encoding: .utf8)) == "sleep\n"
+      }.count == 2
+    }
+    try run.send(.term)
+    #expect(try await run.code() == 143)
+    #expect(run.seconds < 50)
+  }
 }

@@ -14,6 +14,8 @@ struct Invariants {
   private var currentStep = -1
   private var toldInStep: Set<String> = []
   private var latest: Set<ProcessIdentity> = []
+  private var lookedInStep = -1
+  private var untoldAtLook: [ProcessIdentity] = []
   private var escalated = false
   private var immediate = false
   private var expectedForwards: [String] = []
@@ -54,6 +56,23 @@ struct Invariants {
     self.deadline = deadline
   }
 
+  /// The step's first look at the tree: these are in it and were told nothing so far.
+  mutating func looked(at untold: [SimulatedTree.Member]) {
+    guard killBegan == nil, lookedInStep != currentStep, case .send(let signal, let scope)? = step(currentStep), signal != .kill,
+      scope == .tree || scope == .rest
+    else { return }
+    lookedInStep = currentStep
+    untoldAtLook = untold.map(\.identity)
+  }
+
+  /// The step is over: whoever was there at its first look has been told.
+  private mutating func checkAllTold() {
+    for identity in untoldAtLook where !toldInStep.contains("\(currentStep) \(identity.pid) \(identity.startTime)") {
+      violations.append("whoIsThereAtTheFirstLookIsTold: \(identity.pid)")
+    }
+    untoldAtLook = []
+  }
+
   mutating func observed(_ observation: Observation) { latest = Set(observation.members.map(\.identity)) }
 
   mutating func forwarded(_ signal: Signal, value: Int?, mainLives: Bool) {
@@ -68,6 +87,7 @@ struct Invariants {
       beganAt = now
       if plan.grace == .zero { immediate = true }
     case .step(let index):
+      checkAllTold()
       currentStep = index
       stepBegan[index] = now
       if case .send(let signal, let scope)? = step(index) {
@@ -76,6 +96,7 @@ struct Invariants {
       }
     case .escalated: escalated = true
     case .killing:
+      checkAllTold()
       killBegan = now
       checkKillTime(now)
     case .deadlineMoved, .hookOverran, .interrupted, .unkillable: break

@@ -212,11 +212,17 @@ struct Simulation: ~Copyable {
       if signal == .kill { killed(member.identity.pid) } else { deliver(signal, member.identity) }
     }
     checkKillTimes()
+    // Who is in no such group forks until it is looked for.
+    if signal != .kill, signal != .cont, let other = tree.members.values.first(where: { !$0.inMainGroup }), generator.chance(30) {
+      schedule(.forks(other.identity.pid), after: .milliseconds(Int64(generator.int(1...15))))
+    }
   }
 
   private mutating func observe(_ wholeTree: Bool) {
+    // Where everything is told by one call, what is born later counts as told.
+    if wholeTree, !machine.isEverythingOurs { checks.looked(at: tree.members.values.filter { !$0.inMainGroup && !$0.isCleanUp && $0.toldAt == nil }) }
     var observation = tree.observation(wholeTree: wholeTree)
-    if groupToldUpTo > 0 { (observation.bornUpTo, observation.toldGroup) = (groupToldUpTo, SimulatedTree.mainPid) }
+    if groupToldUpTo > 0 { (observation.toldUpTo, observation.toldGroup) = (groupToldUpTo, SimulatedTree.mainPid) }
     groupToldUpTo = 0
     checks.observed(observation)
     if generator.chance(10), let pid = tree.members.keys.sorted().first, pid != SimulatedTree.mainPid {
