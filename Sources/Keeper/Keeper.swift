@@ -37,7 +37,7 @@ public class Keeper {
   final var swept: Int64 = 0
   /// What the machine is to be answered once its actions are carried out: whether it wants to see the tree, or only the main process.
   final var look: Bool?
-  /// See `Observation.bornUpTo`; 0 when no group was told since the last.
+  /// See `Observation.toldUpTo`; 0 when no group was told since the last.
   final var groupToldUpTo: Int32 = 0
   final var hookIsOver = false
   final var groupIsEmpty = false
