@@ -125,6 +125,7 @@ public class Keeper {
       machine.restart()
       killed = false
       groupToldUpTo = 0
+      lc_set_precedence(0)
       if apart.pids[Apart.watcher] > 0 { lc_end_watcher(apart.pids[Apart.watcher]) }
       apart.pids[Apart.watcher] = 0
       jobControl?.end()

@@ -48,6 +48,18 @@ import Testing
     #expect(run.seconds < 50)
   }
 
+  /// The precedence that we take for a stop does not go to whom we start after it.
+  @Test(arguments: InitBinary.all)
+  func theSecondHasTheNiceValueOfTheFirst(binary: InitBinary) async throws {
+    let scratch = try ScratchDirectory()
+    let script = "echo nice=$(nice); [ -e once ] || { setsid sleep 1000 & : > once; exit 1; }; exec sleep 1000"
+    let run = try InitRun("/usr/bin/nice", ["-n", "5", binary.path, "--main-policy", "restart", "sh", "-c", script], in: scratch)
+    try await eventually("the second") { run.lines.count == 2 }
+    #expect(run.lines == ["nice=5", "nice=5"])
+    try run.send(.term)
+    #expect(try await run.code() == 143)
+  }
+
   @Test(arguments: InitBinary.all)
   func aCommandThatIsNotThereIsNotStartedAgain(binary: InitBinary) async throws {
     #expect(try await InitRun(binary.path, ["--main-policy", "restart", "no-such-command"]).code() == 127)

@@ -220,7 +220,9 @@ struct Simulation: ~Copyable {
 
   private mutating func observe(_ wholeTree: Bool) {
     // Where everything is told by one call, what is born later counts as told.
-    if wholeTree, !machine.isEverythingOurs { checks.looked(at: tree.members.values.filter { !$0.inMainGroup && !$0.isCleanUp && $0.toldAt == nil }) }
+    if wholeTree, !machine.isEverythingOurs {
+      checks.looked(at: tree.members.values.filter { !$0.inMainGroup && !$0.isCleanUp && $0.toldAt == nil })
+    }
     var observation = tree.observation(wholeTree: wholeTree)
     if groupToldUpTo > 0 { (observation.toldUpTo, observation.toldGroup) = (groupToldUpTo, SimulatedTree.mainPid) }
     groupToldUpTo = 0
