@@ -33,7 +33,7 @@ import Testing
     Case(arguments: [], code: 2, says: "expected a command"),
     Case(arguments: ["--"], code: 2, says: "expected a command"),
     Case(arguments: ["--frobnicate", "true"], code: 2, says: "\"--frobnicate\": unknown option"),
-    Case(arguments: ["--grace", "soon", "true"], code: 2, says: "--grace \"soon\": expected a length of time"),
+    Case(arguments: ["--grace", "soon", "true"], code: 2, says: "--grace \"soon\": expected a length"),
     Case(arguments: ["--grace"], code: 2, says: "--grace: expected a value"),
     Case(arguments: ["--stop", "TERM/25/KIL", "true"], code: 2, says: "--stop \"TERM/25/KIL\": at character 9: expected a signal"),
     Case(arguments: ["--until", "child", "true"], code: 2, says: "--until \"child\": expected main or tree"),
