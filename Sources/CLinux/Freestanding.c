@@ -15,8 +15,13 @@ __asm__(".globl _start\n_start:\n mov x29,#0\n mov x30,#0\n mov x0,sp\n bl lc_st
 
 int main(int count, char **arguments, char **environment);
 
+uint64_t lc_inherited_mask;
+
 // The kernel leaves the count of the arguments, the arguments, NULL, and the environment on the stack.
 __attribute__((noreturn, used)) void lc_start(long *stack) {
+  // First of all: the kernel drops a signal that comes to PID 1 before it is blocked.
+  static const uint64_t all = ~(uint64_t)0;
+  lc_call5(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&lc_inherited_mask, sizeof all, 0);
   char **arguments = (char **)(stack + 1);
   int code = main((int)stack[0], arguments, arguments + stack[0] + 1);
   for (;;) lc_call1(SYS_exit_group, code);

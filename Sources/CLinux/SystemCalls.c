@@ -177,6 +177,7 @@ long lc_set_terminal_group(int fd, int group) { return lc_call3(SYS_ioctl, fd, T
 #ifdef LASTCALL_FREESTANDING
 // A fault of our own ends us although it is blocked (sigprocmask(2)); what somebody sends is passed on.
 static const uint64_t left_alone = 0;
+extern uint64_t lc_inherited_mask; // they are blocked since the start
 #else
 // Backtraces and sanitizers catch faults. A C library's threads need 32 and 33 for themselves (nptl(7)).
 static const uint64_t left_alone =
@@ -185,8 +186,12 @@ static const uint64_t left_alone =
 
 long lc_take_signals(uint64_t *inherited) {
   uint64_t taken = ~left_alone;
+#ifdef LASTCALL_FREESTANDING
+  *inherited = lc_inherited_mask;
+#else
   long result = lc_call5(SYS_rt_sigprocmask, SIG_SETMASK, (long)&taken, (long)inherited, sizeof taken, 0);
   if (result < 0) return result;
+#endif
   return lc_call5(SYS_signalfd4, -1, (long)&taken, sizeof taken, SFD_CLOEXEC | SFD_NONBLOCK, 0);
 }
 
