@@ -29,12 +29,12 @@ struct SimulatedTree {
 
   static let mainPid: Int32 = 100
   private(set) var members: [Int32: Member] = [:]
+  /// By pid, since a dictionary's own order is another in every run.
+  var inOrder: [Member] { members.values.sorted { $0.identity.pid < $1.identity.pid } }
   /// The pid that was given out last; after `lastPid` it goes on with the lowest that is free.
   private(set) var newestPid: Int32
   private static let lastPid: Int32 = 400
   private var nextStart: UInt64 = 1
-  /// Statuses of the gone, by identity.
-  private(set) var gone: Set<ProcessIdentity> = []
 
   /// - Parameter newestPid: from where pids go on.
   init(newestPid: Int32) { self.newestPid = newestPid }
@@ -64,14 +64,11 @@ struct SimulatedTree {
     }
   }
 
-  mutating func remove(_ pid: Int32) {
-    if let member = members.removeValue(forKey: pid) { gone.insert(member.identity) }
-  }
+  mutating func remove(_ pid: Int32) { members[pid] = nil }
 
   func observation(wholeTree: Bool) -> Observation {
     var found: [ProcessRecord] = []
-    for pid in members.keys.sorted() where wholeTree || pid == Self.mainPid {
-      guard let member = members[pid] else { continue }
+    for member in inOrder where wholeTree || member.identity.pid == Self.mainPid {
       found.append(
         ProcessRecord(
           identity: member.identity, state: member.isStopped ? UInt8(ascii: "T") : UInt8(ascii: "S"),

@@ -164,7 +164,7 @@ struct Simulation: ~Copyable {
   private mutating func end(_ pid: Int32, _ status: ExitStatus) {
     guard tree.members[pid] != nil else { return }
     tree.remove(pid)
-    for other in tree.members.values {
+    for other in tree.inOrder {
       if case .waitsForChild(pid) = other.reaction, let pending = other.pending { scheduleEnd(of: other.identity.pid, after: pending) }
     }
     let isMain = pid == SimulatedTree.mainPid
@@ -213,7 +213,7 @@ struct Simulation: ~Copyable {
     }
     checkKillTimes()
     // Who is in no such group forks until it is looked for.
-    if signal != .kill, signal != .cont, let other = tree.members.values.first(where: { !$0.inMainGroup }), generator.chance(30) {
+    if signal != .kill, signal != .cont, let other = tree.inOrder.first(where: { !$0.inMainGroup }), generator.chance(30) {
       schedule(.forks(other.identity.pid), after: .milliseconds(Int64(generator.int(1...15))))
     }
   }
@@ -221,13 +221,13 @@ struct Simulation: ~Copyable {
   private mutating func observe(_ wholeTree: Bool) {
     // Where everything is told by one call, what is born later counts as told.
     if wholeTree, !machine.isEverythingOurs {
-      checks.looked(at: tree.members.values.filter { !$0.inMainGroup && !$0.isCleanUp && $0.toldAt == nil })
+      checks.looked(at: tree.inOrder.filter { !$0.inMainGroup && !$0.isCleanUp && $0.toldAt == nil })
     }
     var observation = tree.observation(wholeTree: wholeTree)
     if groupToldUpTo > 0 { (observation.toldUpTo, observation.toldGroup) = (groupToldUpTo, SimulatedTree.mainPid) }
     groupToldUpTo = 0
     checks.observed(observation)
-    if generator.chance(10), let pid = tree.members.keys.sorted().first, pid != SimulatedTree.mainPid {
+    if generator.chance(10), let pid = tree.inOrder.first?.identity.pid, pid != SimulatedTree.mainPid {
       tree.remove(pid)
       schedule(.vanished, after: .zero)
     }
