@@ -9,6 +9,7 @@ let strict: [SwiftSetting] =
 let package = Package(
   name: "lastcall",
   products: [
+    .library(name: "LastCall", targets: ["LastCall"]),
     .executable(name: "lastcall", targets: ["CommandLineTool"]),
     .executable(name: "lastcall-init", targets: ["lastcall-init"]),
     .executable(name: "lastcall-keeper", targets: ["lastcall-keeper"]),
@@ -19,6 +20,8 @@ let package = Package(
     .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
     .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+    .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
@@ -59,6 +62,18 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The library for Swift servers: of the rings above it knows ring 0 only.
+    .target(name: "CSignals"),
+    .target(
+      name: "LastCall",
+      dependencies: [
+        "StopPlan", "CSignals",
+        .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+
     // Examples.
     .executableTarget(
       name: "hello",
@@ -76,6 +91,15 @@ let package = Package(
     .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: strict),
     .executableTarget(name: "LoadClient", dependencies: ["Load"], path: "Tests/LoadClient", swiftSettings: strict),
 
+    // Go's os/signal tests, each in a process of its own.
+    .executableTarget(
+      name: "SignalCases",
+      dependencies: [
+        "LastCall", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Tests/SignalCases", swiftSettings: strict),
+
+    .testTarget(name: "LastCallTests", dependencies: ["LastCall", "SignalCases", "Seeded"], swiftSettings: strict),
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan", "Seeded"], swiftSettings: strict),

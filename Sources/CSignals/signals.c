@@ -1,0 +1,212 @@
+#if defined(__linux__)
+#define _GNU_SOURCE 1
+#endif
+#include "CSignals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LC_SIGNALS 64
+
+static _Atomic uint64_t wanted;
+static _Atomic uint64_t pending;
+static _Atomic uint64_t from_kernel_mask;
+static _Atomic int delivering;
+static _Atomic int follows_pipe_rules;
+static int wake_reader = -1;
+static int wake_writer = -1;
+static uint64_t ignored_at_start;
+// What each signal had before it was caught or ignored here; only touched under the lock of the Swift side.
+static struct sigaction former[LC_SIGNALS + 1];
+static uint64_t changed;
+
+static uint64_t bit_of(int number) { return UINT64_C(1) << (number - 1); }
+
+static int is_valid(int number) { return number >= 1 && number <= LC_SIGNALS; }
+
+// Before main, since SwiftNIO ignores SIGPIPE as soon as it makes a socket.
+__attribute__((constructor)) static void note_start(void) {
+  for (int number = 1; number <= LC_SIGNALS; number++) {
+    struct sigaction now;
+    if (sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN) ignored_at_start |= bit_of(number);
+  }
+}
+
+uint64_t lc_signals_ignored_at_start(void) { return ignored_at_start; }
+
+static int is_fault(int number) {
+  switch (number) {
+  case SIGILL: case SIGTRAP: case SIGABRT: case SIGBUS: case SIGFPE: case SIGSEGV: case SIGSYS: return 1;
+  default: return 0;
+  }
+}
+
+static void set_default(int number) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_DFL;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, NULL);
+}
+
+static int output_is_broken(void) {
+  struct pollfd ends[2] = {{.fd = 1, .events = 0}, {.fd = 2, .events = 0}};
+  if (poll(ends, 2, 0) <= 0) return 0;
+  return ((ends[0].revents | ends[1].revents) & POLLERR) != 0;
+}
+
+static void handle(int number, siginfo_t *info, void *context) {
+  (void)context;
+  int saved = errno;
+  atomic_fetch_add(&delivering, 1);
+  uint64_t bit = bit_of(number);
+  int by_kernel = info != NULL && info->si_code > 0;
+  if (is_fault(number) && by_kernel) {
+    // The program's own mistake: going on would repeat it for ever.
+    set_default(number);
+    raise(number);
+  } else if (atomic_load(&wanted) & bit) {
+    if (by_kernel) atomic_fetch_or(&from_kernel_mask, bit);
+    atomic_fetch_or(&pending, bit);
+    char byte = 0;
+    // A full pipe wakes the reader as well.
+    ssize_t ignored = write(wake_writer, &byte, 1);
+    (void)ignored;
+  } else if (number == SIGPIPE && atomic_load(&follows_pipe_rules)) {
+    if (output_is_broken()) {
+      set_default(number);
+      raise(number);
+    }
+  } else {
+    // Given back between the kernel's choice of this handler and here: its former disposition decides, after the return.
+    raise(number);
+  }
+  atomic_fetch_sub(&delivering, 1);
+  errno = saved;
+}
+
+static int is_ours(const struct sigaction *action) { return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle; }
+
+static int install(int number) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_sigaction = handle;
+  action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+  sigemptyset(&action.sa_mask);
+  struct sigaction before;
+  if (sigaction(number, &action, &before) != 0) return errno;
+  if (!(changed & bit_of(number)) && !is_ours(&before)) former[number] = before;
+  changed |= bit_of(number);
+  return 0;
+}
+
+int lc_signals_catch(int number) {
+  if (!is_valid(number)) return EINVAL;
+  // First wanted, then caught: a signal in between is marked, and not raised without end.
+  atomic_fetch_or(&wanted, bit_of(number));
+  int error = install(number);
+  if (error != 0) atomic_fetch_and(&wanted, ~bit_of(number));
+  return error;
+}
+
+int lc_signals_ignore(int number) {
+  if (!is_valid(number)) return EINVAL;
+  struct sigaction action, before;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = SIG_IGN;
+  sigemptyset(&action.sa_mask);
+  if (sigaction(number, &action, &before) != 0) return errno;
+  if (!(changed & bit_of(number)) && !is_ours(&before)) former[number] = before;
+  changed |= bit_of(number);
+  atomic_fetch_and(&wanted, ~bit_of(number));
+  return 0;
+}
+
+static int is_still_set_here(int number) {
+  struct sigaction now;
+  if (sigaction(number, NULL, &now) != 0) return 0;
+  return is_ours(&now) || (!(atomic_load(&wanted) & bit_of(number)) && !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN);
+}
+
+int lc_signals_is_taken(int number) { return is_valid(number) && (changed & bit_of(number)) && !is_still_set_here(number); }
+
+int lc_signals_give_back(int number, int *taken) {
+  *taken = 0;
+  if (!is_valid(number)) return EINVAL;
+  if (!(changed & bit_of(number))) return 0;
+  int error = 0;
+  if (number == SIGPIPE && atomic_load(&follows_pipe_rules)) {
+    error = install(number);
+  } else {
+    *taken = !is_still_set_here(number);
+    if (!*taken && sigaction(number, &former[number], NULL) != 0) error = errno;
+    if (error == 0) changed &= ~bit_of(number);
+  }
+  // After the disposition, so that a handler that finds the signal unwanted raises it for the former one.
+  if (error == 0) atomic_fetch_and(&wanted, ~bit_of(number));
+  lc_signals_settle();
+  return error;
+}
+
+void lc_signals_settle(void) {
+  while (atomic_load(&delivering) != 0) sched_yield();
+}
+
+uint64_t lc_signals_take(uint64_t *from_kernel) {
+  uint64_t taken = atomic_exchange(&pending, 0);
+  *from_kernel = taken == 0 ? 0 : atomic_fetch_and(&from_kernel_mask, ~taken) & taken;
+  return taken;
+}
+
+int lc_signals_is_ignored(int number) {
+  struct sigaction now;
+  if (!is_valid(number) || sigaction(number, NULL, &now) != 0) return 0;
+  return !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN;
+}
+
+int lc_signals_pipe_rules(void) {
+  if (ignored_at_start & bit_of(SIGPIPE)) return 0;
+  atomic_store(&follows_pipe_rules, 1);
+  if (atomic_load(&wanted) & bit_of(SIGPIPE)) return 0;
+  return install(SIGPIPE);
+}
+
+// The thread that takes no part in the concurrency pool: it unblocks every signal, which pool threads block.
+static void read_wakes(void *wake) {
+  lc_signals_wake call = (lc_signals_wake)wake;
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, NULL);
+  char bytes[256];
+  for (;;) {
+    ssize_t count = read(wake_reader, bytes, sizeof bytes);
+    if (count > 0) {
+      call();
+    } else if (count == 0 || (errno != EINTR && errno != EAGAIN)) {
+      return;
+    }
+  }
+}
+
+int lc_signals_start(lc_signals_wake wake) {
+  if (wake_reader >= 0) return 0;
+  int ends[2];
+  if (pipe(ends) != 0) return errno;
+  for (int index = 0; index < 2; index++) fcntl(ends[index], F_SETFD, FD_CLOEXEC);
+  fcntl(ends[1], F_SETFL, O_NONBLOCK);
+  wake_reader = ends[0];
+  wake_writer = ends[1];
+  int error = lc_signals_thread("signals", read_wakes, (void *)wake);
+  if (error != 0) {
+    close(ends[0]);
+    close(ends[1]);
+    wake_reader = wake_writer = -1;
+  }
+  return error;
+}

@@ -1,0 +1,9 @@
+import Foundation
+
+/// The programs that are built beside the tests.
+enum TestProgram {
+  static func path(_ name: String) throws -> String {
+    let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent(name).path
+  }
+}

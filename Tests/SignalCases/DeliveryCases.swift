@@ -1,0 +1,59 @@
+import Glibc
+
+@testable import LastCall
+
+enum DeliveryCases {
+  static func slowSubscriber() async throws {
+    let slow = try Signals.notify(.hangup)
+    let quick = try Signals.notify(.hangup)
+    for _ in 0..<3 {
+      sendSelf(.hangup)
+      try expect(await quick.next() == .hangup, "a subscriber that is never read holds up nobody")
+    }
+    sendSelf(.winch)
+    let everything = try Signals.notify(.hangup, .winch, .usr1)
+    sendSelf(.winch)
+    try expect(await everything.next() == .winch, "a wider subscription gets its signals")
+    try expect(slow.unread == .hangup, "the slow one still has its pending signal")
+    try expect(slow.unread == nil, "and only once")
+    sendSelf(.hangup)
+    try expect(await slow.next() == .hangup, "and goes on")
+  }
+
+  static func cont() async throws {
+    let signals = try Signals.notify(.cont)
+    sendSelf(.cont)
+    try expect(await signals.next() == .cont, "CONT is delivered")
+  }
+
+  static func realTime() async throws {
+    for number in [Signal.realTimeMinimum, Signal.realTimeMaximum] {
+      guard let signal = Signal(number: number) else { throw Failed("no signal \(number)") }
+      let signals = try Signals.notify(signal)
+      sendSelf(signal)
+      try expect(await signals.next() == signal, "\(signal.name) is delivered")
+    }
+  }
+
+  /// Sent by somebody a fault signal is like any other; met by the program itself it ends it.
+  static func fault(_ how: String) async throws {
+    guard let segv = Signal(number: 11) else { throw Failed("no SEGV") }
+    let signals = try Signals.notify(segv)
+    sendSelf(segv)
+    try expect(await signals.next() == segv, "a SEGV that was sent is delivered")
+    guard how == "own" else { return }
+    // Below the lowest address that may be mapped, so that the access cannot succeed.
+    UnsafeMutablePointer<UInt8>(bitPattern: 16)?.pointee = 1
+  }
+
+  /// Nobody holds the subscription any more: the signal has its default action again.
+  static func droppedSubscription() async throws {
+    do {
+      let signals = try Signals.notify(.usr1)
+      sendSelf(.usr1)
+      try expect(await signals.next() == .usr1, "USR1 is delivered")
+    }
+    sendSelf(.usr1)
+    waitForTheEnd()
+  }
+}
