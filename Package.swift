@@ -10,6 +10,7 @@ let package = Package(
   name: "lastcall",
   products: [
     .library(name: "LastCall", targets: ["LastCall"]),
+    .library(name: "LastCallTestKit", targets: ["LastCallTestKit"]),
     .executable(name: "lastcall", targets: ["CommandLineTool"]),
     .executable(name: "lastcall-init", targets: ["lastcall-init"]),
     .executable(name: "lastcall-keeper", targets: ["lastcall-keeper"]),
@@ -74,6 +75,13 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .target(
+      name: "LastCallTestKit",
+      dependencies: [
+        "LastCall", .product(name: "Logging", package: "swift-log"), .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+
     // Examples.
     .executableTarget(
       name: "hello",
@@ -99,7 +107,7 @@ let package = Package(
       ],
       path: "Tests/SignalCases", swiftSettings: strict),
 
-    .testTarget(name: "LastCallTests", dependencies: ["LastCall", "SignalCases", "Seeded"], swiftSettings: strict),
+    .testTarget(name: "LastCallTests", dependencies: ["LastCall", "LastCallTestKit", "SignalCases", "Seeded"], swiftSettings: strict),
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan", "Seeded"], swiftSettings: strict),

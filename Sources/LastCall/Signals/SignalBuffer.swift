@@ -20,9 +20,14 @@ final class SignalBuffer: Sendable {
   }
 
   private let state = NIOLockedValueBox(State())
+  private let observer: (@Sendable (ReceivedSignal) -> Void)?
+
+  /// - Parameter observer: called for every signal on the thread that delivers, under its lock: it must not wait, nor subscribe.
+  init(observer: (@Sendable (ReceivedSignal) -> Void)? = nil) { self.observer = observer }
 
   /// Adds a signal, or gives it to who waits longest.
   func deliver(_ received: ReceivedSignal) {
+    observer?(received)
     let waiter: CheckedContinuation<ReceivedSignal?, Never>? = state.withLockedValue { state in
       guard !state.isFinished else { return nil }
       if !state.waiting.isEmpty { return state.waiting.removeFirst().continuation }

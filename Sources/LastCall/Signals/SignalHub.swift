@@ -14,9 +14,10 @@ final class SignalHub: Sendable {
   private let state = NIOLockedValueBox(State())
 
   /// - Throws: what could not be caught; nothing is changed then.
-  func subscribe(_ signals: SignalSet) throws(SignalError) -> (SignalTable.SubscriberID, SignalBuffer) {
+  func subscribe(
+    _ signals: SignalSet, buffer: SignalBuffer = SignalBuffer()
+  ) throws(SignalError) -> (SignalTable.SubscriberID, SignalBuffer) {
     try Self.check(signals)
-    let buffer = SignalBuffer()
     let outcome: Result<SignalTable.SubscriberID, SignalError> = state.withLockedValue { state in
       let started = lc_signals_start { SignalHub.shared.deliverPending() }
       guard started == 0 else { return .failure(SignalError(signal: signals.signals.first ?? .term, code: started)) }
@@ -32,6 +33,13 @@ final class SignalHub: Sendable {
       return .success(id)
     }
     return (try outcome.get(), buffer)
+  }
+
+  /// Calls `observer` on the thread that reads signals, until the subscription that is returned is gone.
+  func observe(
+    _ signals: some Sequence<Signal>, _ observer: @escaping @Sendable (ReceivedSignal) -> Void
+  ) throws(SignalError) -> SignalSubscription {
+    try SignalSubscription(SignalSet(signals), buffer: SignalBuffer(observer: observer))
   }
 
   /// A barrier: when it returns, the subscriber has got whatever came before, and gets nothing more.

@@ -43,9 +43,9 @@ final class SignalSubscription: Sendable {
   let signals: SignalSet
   private let id: SignalTable.SubscriberID
 
-  init(_ signals: SignalSet) throws(SignalError) {
+  init(_ signals: SignalSet, buffer: SignalBuffer = SignalBuffer()) throws(SignalError) {
     self.signals = signals
-    (id, buffer) = try SignalHub.shared.subscribe(signals)
+    (id, self.buffer) = try SignalHub.shared.subscribe(signals, buffer: buffer)
   }
 
   func stop() { SignalHub.shared.unsubscribe(id) }

@@ -78,6 +78,8 @@ struct TerminationMachine: Sendable {
   private(set) var begunAt: Duration = .zero
   var finishedAt: Duration?
   private(set) var deadline: Duration = .zero
+  /// From the begin to the first deadline.
+  private(set) var grantedGrace: Duration = .zero
   /// 0, 1 when shortened, 2 when ended at once.
   private(set) var escalations = 0
   var workWasCut = false
@@ -145,6 +147,7 @@ struct TerminationMachine: Sendable {
       escalations = 1
       deadline = min(deadline, now + max(settings.shortened, .zero))
     }
+    grantedGrace = deadline - now
     nextProgress = now + settings.progressEvery
     actions.append(.began(reason, deadline: deadline))
     setScale(now)

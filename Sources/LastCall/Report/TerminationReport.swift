@@ -1,0 +1,101 @@
+/// What happened in a stop: who was told, how long everything took, what was cut and what was left.
+///
+/// Its JSON has the same names; times are seconds.
+public struct TerminationReport: Sendable, Equatable, Codable {
+  /// How the stop as a whole came out. The worst of what happened decides.
+  public enum Result: String, Sendable, Codable {
+    /// Everything ended in its time.
+    case clean
+    /// Something was cut, or the stop was ended at once.
+    case forced
+    /// A service failed; the stop that followed was clean or not.
+    case serviceFailed
+    /// A hook of the phases flush or close failed or was cut: data may be lost.
+    case flushFailed
+  }
+
+  /// One phase.
+  public struct Phase: Sendable, Equatable, Codable {
+    /// Its name, see ``TerminationPhase/name``.
+    public var name: String
+    /// What it could have taken, in seconds.
+    public var budget: Double
+    /// What it took, in seconds.
+    public var took: Double
+    /// Whether somebody was cut in it.
+    public var wasCut: Bool
+  }
+
+  /// One hook or service.
+  public struct Hook: Sendable, Equatable, Codable {
+    /// Its name.
+    public var name: String
+    /// The phase that waited for it.
+    public var phase: String
+    /// What it could have taken from when it was told, in seconds; nil when it was never told.
+    public var budget: Double?
+    /// What it took from when it was told, in seconds; nil when it was never told.
+    public var took: Double?
+    /// `succeeded`, `failed`, `overran`, `unconfirmed`, `not told`, or `ended before` for a service that was gone before the stop.
+    public var outcome: String
+    /// What it failed with.
+    public var error: String?
+  }
+
+  /// Work that was still under way when the drain was over.
+  public struct Abandoned: Sendable, Equatable, Codable {
+    /// What it is called.
+    public var name: String
+    /// What kind of work it is.
+    public var kind: String
+    /// How long it had been under way, in seconds.
+    public var age: Double
+    /// Its last note.
+    public var note: String?
+    /// Where it was begun, `Module/File.swift:12`.
+    public var location: String
+  }
+
+  /// How much tracked work of a kind has ended since the program began.
+  public struct Work: Sendable, Equatable, Codable {
+    /// What kind of work it is.
+    public var kind: String
+    /// How much has ended by itself.
+    public var completed: Int
+    /// How much was cut: broken off, or left when the drain was over.
+    public var cut: Int
+  }
+
+  /// Why the program stopped.
+  public var reason: String
+  /// The result.
+  public var result: Result
+  /// What the program should exit with, see ``ExitCodes``.
+  public var exitCode: Int32
+  /// The grace period of the stop in seconds, as it was at the begin.
+  public var grace: Double
+  /// What the stop took, in seconds.
+  public var took: Double
+  /// How often it was escalated: 1 shortened it, 2 ended it at once.
+  public var escalations: Int
+  /// The phases that were entered, in order.
+  public var phases: [Phase]
+  /// All hooks and services.
+  public var hooks: [Hook]
+  /// Tracked work.
+  public var work: [Work]
+  /// What was still under way when the drain was over, the oldest first, at most 100.
+  public var abandoned: [Abandoned]
+  /// What hooks had to say, in the order in which they said it.
+  public var entries: [Entry]
+
+  /// Something a hook had to say.
+  public struct Entry: Sendable, Equatable, Codable {
+    /// Who said it.
+    public var hook: String
+    /// What about.
+    public var key: String
+    /// What.
+    public var value: String
+  }
+}

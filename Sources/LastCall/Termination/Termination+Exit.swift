@@ -1,0 +1,23 @@
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+extension Termination {
+  /// ``run()``, then exits with the report's code.
+  ///
+  /// A thread outside of the concurrency pool makes sure of the end: when the pool is blocked, so that not even the deadline is
+  /// noticed, the process exits a second after it with the code of a stop that was forced.
+  public func runAndExit() async -> Never {
+    let watchdog = Watchdog(configuration: configuration, logger: logger)
+    state.withLockedValue { $0.watchdog = watchdog }
+    let observation = try? SignalHub.shared.observe(configuration.stopOn.keys) { watchdog.saw($0) }
+    let report = await run()
+    watchdog.disarm()
+    withExtendedLifetime(observation) {}
+    exit(report.exitCode)
+  }
+}
