@@ -107,7 +107,17 @@ let package = Package(
       ],
       path: "Tests/SignalCases", swiftSettings: strict),
 
-    .testTarget(name: "LastCallTests", dependencies: ["LastCall", "LastCallTestKit", "SignalCases", "Seeded"], swiftSettings: strict),
+    // Programs that stop, for tests that stop them.
+    .executableTarget(
+      name: "StopCases",
+      dependencies: [
+        "LastCall", .product(name: "Logging", package: "swift-log"), .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Tests/StopCases", swiftSettings: strict),
+
+    .testTarget(
+      name: "LastCallTests", dependencies: ["LastCall", "LastCallTestKit", "SignalCases", "StopCases", "Seeded"], swiftSettings: strict),
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan", "Seeded"], swiftSettings: strict),

@@ -9,7 +9,9 @@ extension TerminationReport: CustomStringConvertible {
   public var description: String {
     var parts = ["stopped (\(reason)) after \(Self.text(took)) of \(Self.text(grace)), \(outcome)"]
     let active = phases.filter { $0.took >= 0.05 || $0.wasCut }
-    if !active.isEmpty { parts.append(active.map { "\($0.name) \(Self.text($0.took))\($0.wasCut ? " (cut)" : "")" }.joined(separator: ", ")) }
+    if !active.isEmpty {
+      parts.append(active.map { "\($0.name) \(Self.text($0.took))\($0.wasCut ? " (cut)" : "")" }.joined(separator: ", "))
+    }
     let notable = hooks.filter { !["succeeded", "ended before"].contains($0.outcome) }
     if !notable.isEmpty {
       parts.append(notable.map { "\($0.name) \($0.outcome)\($0.error.map { ": \($0)" } ?? "")" }.joined(separator: ", "))

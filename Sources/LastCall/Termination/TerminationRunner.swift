@@ -178,7 +178,9 @@ final class TerminationRunner: Sendable {
     let (record, hooks) = state.withLockedValue { state in
       let ended = state.machine.entries.indices.filter { state.machine.entries[$0].outcome != nil && !state.hasToldMetricsOf.contains($0) }
       state.hasToldMetricsOf.formUnion(ended)
-      return (state.machine.records.last { $0.ended != nil }, ended.map { TerminationReport.Hook(state.machine.entries[$0], now: clock.now()) })
+      return (
+        state.machine.records.last { $0.ended != nil }, ended.map { TerminationReport.Hook(state.machine.entries[$0], now: clock.now()) }
+      )
     }
     for hook in hooks { metrics.hookEnded(hook) }
     if let record, let ended = record.ended { metrics.phaseEnded(record, took: ended - record.began) }

@@ -130,7 +130,9 @@ struct TerminationChecks {
     if told[id] != nil { found.append("toldOnce: \(id)") }
     told[id] = now
     let participant = participants[id]
-    if let phase, phase < participant.toldIn || (phase > participant.toldIn && !late.contains(id)) { found.append("orderKept: \(id) told in \(phase)") }
+    if let phase, phase < participant.toldIn || (phase > participant.toldIn && !late.contains(id)) {
+      found.append("orderKept: \(id) told in \(phase)")
+    }
     for other in participants.indices where other != id && !late.contains(other) && !late.contains(id) {
       guard participant.awaitedIn != .propagation else { continue }
       let needs = participants[other].dependsOn.contains(participant.name) && !participants[id].dependsOn.contains(participants[other].name)
@@ -146,7 +148,8 @@ struct TerminationChecks {
     var open = [id]
     while let next = open.popLast() {
       for other in participants.indices where participants[other].awaitedIn == participants[id].awaitedIn {
-        guard participants[next].dependsOn.contains(participants[other].name) || participants[other].dependsOn.contains(participants[next].name)
+        guard
+          participants[next].dependsOn.contains(participants[other].name) || participants[other].dependsOn.contains(participants[next].name)
         else { continue }
         if participants[other].dependsOn.contains(where: { participants[id].name == $0 }), seen.contains(other) { return true }
         if seen.insert(other).inserted { open.append(other) }

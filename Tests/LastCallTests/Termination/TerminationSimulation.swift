@@ -71,7 +71,8 @@ struct TerminationSimulation {
       schedule(.event(.escalate), at: .milliseconds(random.int(0...latest)))
     }
     if random.chance(10) {
-      schedule(.event(.begin(.requested("later"), immediately: random.chance(50), grace: .milliseconds(random.int(0...9_000)))), after: 9_000)
+      schedule(
+        .event(.begin(.requested("later"), immediately: random.chance(50), grace: .milliseconds(random.int(0...9_000)))), after: 9_000)
     }
     for _ in 0..<random.int(0...2) where random.chance(30) { schedule(.event(.add(participant())), after: 12_000) }
     for id in machine.entries.indices where random.chance(15) && machine.entries[id].participant.isService {
@@ -79,7 +80,9 @@ struct TerminationSimulation {
     }
   }
 
-  private mutating func schedule(_ happening: Happening, after most: Int) { schedule(happening, at: now + .milliseconds(random.int(0...most))) }
+  private mutating func schedule(_ happening: Happening, after most: Int) {
+    schedule(happening, at: now + .milliseconds(random.int(0...most)))
+  }
 
   private mutating func schedule(_ happening: Happening, at moment: Duration) {
     order += 1

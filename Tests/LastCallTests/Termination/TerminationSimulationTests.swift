@@ -11,7 +11,8 @@ import Testing
       simulation.run()
       if !simulation.violations.isEmpty {
         let entries = simulation.machine.entries.map { "\($0.participant)" }.joined(separator: "\n")
-        Issue.record("seed \(seed): \(simulation.violations)\n\(simulation.settings)\n\(entries)\n\(simulation.trace.joined(separator: "\n"))")
+        Issue.record(
+          "seed \(seed): \(simulation.violations)\n\(simulation.settings)\n\(entries)\n\(simulation.trace.joined(separator: "\n"))")
         return
       }
     }

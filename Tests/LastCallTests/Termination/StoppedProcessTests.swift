@@ -1,0 +1,50 @@
+import Foundation
+import LastCall
+import Testing
+
+/// Whole programs, stopped by real signals.
+@Suite(.timeLimit(.minutes(2))) struct StoppedProcessTests {
+  /// Starts the case, waits until it says that it runs, sends the signals, and gives its exit code.
+  private func exitCode(_ name: String, _ signals: [Signal] = [.term], environment: [String: String] = [:]) async throws -> Int32 {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try TestProgram.path("StopCases"))
+    process.arguments = [name]
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    let output = Pipe()
+    process.standardOutput = output
+    process.standardError = FileHandle.nullDevice
+    let (ended, continuation) = AsyncStream<Int32>.makeStream()
+    process.terminationHandler = { ended in
+      continuation.yield(ended.terminationReason == .exit ? ended.terminationStatus : 1_000 + ended.terminationStatus)
+      continuation.finish()
+    }
+    try process.run()
+    _ = try output.fileHandleForReading.read(upToCount: 1)
+    for signal in signals { kill(process.processIdentifier, signal.number) }
+    for await code in ended { return code }
+    return -1
+  }
+
+  @Test func aCleanStopByASignalIsZeroOr143ByChoice() async throws {
+    #expect(try await exitCode("clean") == 0)
+    #expect(try await exitCode("clean", [.int]) == 0)
+    #expect(try await exitCode("signalCode") == 143)
+  }
+
+  @Test func whatWentWrongHasACodeOfItsOwn() async throws {
+    #expect(try await exitCode("failing", []) == 70)
+    #expect(try await exitCode("broken") == 74)
+    #expect(try await exitCode("stuck") == 75)
+  }
+
+  @Test func theGraceOfTheEnvironmentIsRespected() async throws {
+    let began = ContinuousClock.now
+    #expect(try await exitCode("stuckByEnvironment", environment: ["LASTCALL_GRACE": "1"]) == 75)
+    #expect(ContinuousClock.now - began < TerminationConfiguration.standardGrace)
+  }
+
+  /// Every thread of the concurrency pool is busy: neither the signal's task nor the deadline's can run.
+  @Test func aBlockedPoolDoesNotHoldTheEndUp() async throws {
+    #expect(try await exitCode("blocked") == 75)
+  }
+}
