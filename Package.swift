@@ -15,6 +15,11 @@ let package = Package(
     .executable(name: "lastcall-init", targets: ["lastcall-init"]),
     .executable(name: "lastcall-keeper", targets: ["lastcall-keeper"]),
   ],
+  // A package that uses the library alone says `traits: []` and resolves nothing of what only the tools or an adapter need.
+  traits: [
+    .trait(name: "Tools", description: "The programs lastcall, lastcall-init and lastcall-keeper."),
+    .default(enabledTraits: ["Tools"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
     .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -41,7 +46,9 @@ let package = Package(
     .target(name: "CListener"),
 
     // Ring 2: full Swift.
-    .target(name: "AppSpec", dependencies: ["StopPlan", .product(name: "Yams", package: "Yams")], swiftSettings: strict),
+    .target(
+      name: "AppSpec", dependencies: ["StopPlan", .product(name: "Yams", package: "Yams", condition: .when(traits: ["Tools"]))],
+      swiftSettings: strict),
     .target(name: "Rollout", dependencies: ["StopPlan"], swiftSettings: strict),
     .target(
       name: "Ingress",
@@ -52,14 +59,14 @@ let package = Package(
       dependencies: [
         "StopPlan", "Linux", "AppSpec", "Rollout", "Ingress", "CListener",
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
-        .product(name: "GRDB", package: "GRDB.swift"),
+        .product(name: "GRDB", package: "GRDB.swift", condition: .when(traits: ["Tools"])),
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "CommandLineTool",
       dependencies: [
         "StopPlan", "Linux", "AppSpec", "Engine", "Ingress",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
       ],
       swiftSettings: strict),
 

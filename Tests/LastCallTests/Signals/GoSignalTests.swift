@@ -22,18 +22,18 @@ import Testing
     #expect(try await ending(name) == .exited(0))
   }
 
-  @Test func TestReset() async throws {
+  @Test("TestReset") func reset() async throws {
     // At its end HUP has its default action again.
     #expect(try await ending("TestReset") == Self.hangup)
   }
 
-  @Test func TestDetectNohup() async throws {
+  @Test("TestDetectNohup") func detectNohup() async throws {
     #expect(try await ending("TestDetectNohup", "not") == .exited(0))
     #expect(try await ending("TestDetectNohup", "ignored", via: ["nohup"]) == .exited(0))
     #expect(try await ending("TestDetectNohup", "ignored") == .exited(1), "the case can fail")
   }
 
-  @Test func TestStop() async throws {
+  @Test("TestStop") func stop() async throws {
     #expect(try await ending("TestStop", "WINCH") == .exited(0))
     #expect(try await ending("TestStop", "HUP") == Self.hangup)
     #expect(try await ending("TestStop", "USR1") == .signalled(.usr1))
@@ -45,7 +45,7 @@ import Testing
     #expect(try await ending("TestNohup", when, via: ["nohup"]) == .exited(0))
   }
 
-  @Test func TestAtomicStop() async throws {
+  @Test("TestAtomicStop") func atomicStop() async throws {
     var endings: [ChildProcess.Ending] = []
     for _ in 0..<10 { endings.append(try await ending("TestAtomicStop")) }
     #expect(endings.allSatisfy { $0 == .exited(0) || $0 == Self.interrupt }, "\(endings)")
