@@ -19,6 +19,7 @@ public final class Termination: Sendable {
     var unstarted: [TerminationMachine.Event] = []
     var result: Task<TerminationReport, Never>?
     var watchdog: Watchdog?
+    var observers: [any TerminationObserver] = []
   }
 
   /// How it stops.
@@ -34,7 +35,7 @@ public final class Termination: Sendable {
   ///   - configuration: how it stops.
   ///   - logger: what a stop does is logged at info level.
   public convenience init(configuration: TerminationConfiguration = .init(), logger: Logger) {
-    self.init(configuration: configuration, logger: logger, clock: ContinuousClock(), signals: ProcessSignals())
+    self.init(configuration: configuration, logger: logger, clock: .process, signals: ProcessSignals())
   }
 
   /// A termination with a clock and signals of one's own, for tests: see the product LastCallTestKit.
@@ -43,11 +44,15 @@ public final class Termination: Sendable {
   ///   - logger: what a stop does is logged at info level.
   ///   - clock: measures budgets.
   ///   - signals: where signals come from.
-  public init<C: Clock>(configuration: TerminationConfiguration, logger: Logger, clock: C, signals: any StopSignalSource)
+  public convenience init<C: Clock>(configuration: TerminationConfiguration, logger: Logger, clock: C, signals: any StopSignalSource)
   where C.Duration == Duration {
+    self.init(configuration: configuration, logger: logger, clock: TerminationClock(clock), signals: signals)
+  }
+
+  private init(configuration: TerminationConfiguration, logger: Logger, clock: TerminationClock, signals: any StopSignalSource) {
     self.configuration = configuration
     self.logger = logger
-    self.clock = TerminationClock(clock)
+    self.clock = clock
     self.signals = signals
   }
 
@@ -106,6 +111,9 @@ public final class Termination: Sendable {
     let participant = Participant(name: name, kind: .confirmation, toldIn: .propagation, awaitedIn: .propagation)
     register(Registration(participant: participant, body: .hook(body)))
   }
+
+  /// Tells an observer how the stop goes on, from its begin, or from now on when it has begun.
+  public func addObserver(_ observer: any TerminationObserver) { state.withLockedValue { $0.observers.append(observer) } }
 
   private func register(_ registration: Registration) {
     let runner = state.withLockedValue { state -> TerminationRunner? in

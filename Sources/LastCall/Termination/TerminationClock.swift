@@ -1,11 +1,44 @@
-/// A clock of any kind, by lengths since this value was made.
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
+
+/// A clock of any kind, by lengths since any fixed moment.
 struct TerminationClock: Sendable {
-  let now: @Sendable () -> Duration
+  /// Nanoseconds; a plain number, since every piece of tracked work is stamped with one, and a `Duration` costs several times as much.
+  let nanoseconds: @Sendable () -> Int64
   let sleep: @Sendable (_ until: Duration) async throws -> Void
 
+  var now: Duration { .nanoseconds(nanoseconds()) }
+
+  /// The clock of a test.
   init<C: Clock>(_ clock: C) where C.Duration == Duration {
     let origin = clock.now
-    now = { origin.duration(to: clock.now) }
+    nanoseconds = {
+      let (seconds, attoseconds) = origin.duration(to: clock.now).components
+      return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    }
     sleep = { try await clock.sleep(until: origin.advanced(by: $0), tolerance: nil) }
+  }
+
+  private init() {
+    nanoseconds = Self.monotonic
+    sleep = { try await Task.sleep(for: $0 - .nanoseconds(Self.monotonic()), clock: .continuous) }
+  }
+
+  /// The machine's own clock, which goes on while the machine sleeps, as `ContinuousClock` does.
+  static let process = TerminationClock()
+
+  private static func monotonic() -> Int64 {
+    var time = timespec()
+    #if canImport(Darwin)
+      clock_gettime(CLOCK_MONOTONIC_RAW, &time)
+    #else
+      clock_gettime(CLOCK_BOOTTIME, &time)
+    #endif
+    return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
   }
 }

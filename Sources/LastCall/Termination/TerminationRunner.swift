@@ -27,6 +27,7 @@ final class TerminationRunner: Sendable {
   let clock: TerminationClock
   let work: WorkRegistry
   let state: NIOLockedValueBox<State>
+  private let observers: @Sendable () -> [any TerminationObserver]
   private let signals: any StopSignalSource
   private let metrics = StopMetrics()
   private let inputs: AsyncStream<Input>
@@ -41,6 +42,7 @@ final class TerminationRunner: Sendable {
     work = termination.work
     signals = termination.signals
     (inputs, sendInput) = AsyncStream<Input>.makeStream()
+    observers = { [weak termination] in termination?.state.withLockedValue { $0.observers } ?? [] }
     noteDeadline = { [weak termination] left in
       let watchdog = termination?.state.withLockedValue { state in
         state.isStopping = true
@@ -83,6 +85,7 @@ final class TerminationRunner: Sendable {
     let report = makeReport()
     metrics.workEnded(report.work)
     metrics.stopped(report)
+    for observer in observers() { observer.stopEnded(report) }
     logger.log(level: report.result == .clean ? .info : .warning, "\(report)")
     logger.info("stop report: \(report.json)")
     return report
@@ -103,7 +106,7 @@ final class TerminationRunner: Sendable {
   // MARK: - Events
 
   private func handle(_ input: Input) -> [TerminationMachine.Action] {
-    let now = clock.now()
+    let now = clock.now
     switch input {
     case .event(let event): return handle(event, now)
     case .workChanged: return handle(.work(isEmpty: work.isEmpty), now)
@@ -146,23 +149,24 @@ final class TerminationRunner: Sendable {
   private func carryOut(_ action: TerminationMachine.Action) {
     switch action {
     case .began(let reason, let deadline): began(reason, deadline)
-    case .entered(let phase, let limit): logger.debug("stop: \(phase.name), at most \(ProgressText.seconds(limit - clock.now()))")
-    case .left: left()
+    case .entered(let phase, let limit): entered(phase, limit)
+    case .left(let phase): left(phase)
     case .tell(let id, let limit): tell(id, limit)
     case .cut(let id): cut(id)
-    case .watchWork: work.watch { [sendInput] _ in sendInput.yield(.workChanged) }
+    case .watchWork: work.watch { [sendInput] in sendInput.yield(.workChanged) }
     case .cutWork: cutWork()
     case .deadlineMoved(let deadline):
-      noteDeadline(deadline - clock.now())
-      logger.notice("the stop has to end within \(ProgressText.seconds(deadline - clock.now()))")
+      noteDeadline(deadline - clock.now)
+      logger.notice("the stop has to end within \(ProgressText.seconds(deadline - clock.now))")
     case .progress: logProgress()
     case .arm, .finish: break
     }
   }
 
   private func began(_ reason: StopReason, _ deadline: Duration) {
-    noteDeadline(deadline - clock.now())
-    logger.info("stopping (\(reason)), within \(ProgressText.seconds(deadline - clock.now()))")
+    noteDeadline(deadline - clock.now)
+    logger.info("stopping (\(reason)), within \(ProgressText.seconds(deadline - clock.now))")
+    for observer in observers() { observer.stopBegan(reason, grace: deadline - clock.now) }
     let unknown = state.withLockedValue { state in
       let names = Set(state.registrations.map(\.participant.name))
       return state.registrations.flatMap { registration in
@@ -174,12 +178,19 @@ final class TerminationRunner: Sendable {
     }
   }
 
-  private func left() {
+  private func entered(_ phase: TerminationPhase, _ limit: Duration) {
+    let left = limit - clock.now
+    logger.debug("stop: \(phase.name), at most \(ProgressText.seconds(left))")
+    for observer in observers() { observer.phaseBegan(phase, limit: max(left, .zero)) }
+  }
+
+  private func left(_ phase: TerminationPhase) {
+    for observer in observers() { observer.phaseEnded(phase) }
     let (record, hooks) = state.withLockedValue { state in
       let ended = state.machine.entries.indices.filter { state.machine.entries[$0].outcome != nil && !state.hasToldMetricsOf.contains($0) }
       state.hasToldMetricsOf.formUnion(ended)
       return (
-        state.machine.records.last { $0.ended != nil }, ended.map { TerminationReport.Hook(state.machine.entries[$0], now: clock.now()) }
+        state.machine.records.last { $0.ended != nil }, ended.map { TerminationReport.Hook(state.machine.entries[$0], now: clock.now) }
       )
     }
     for hook in hooks { metrics.hookEnded(hook) }
@@ -194,7 +205,7 @@ final class TerminationRunner: Sendable {
     case .service: Task { await group?.triggerGracefulShutdown() }
     case .hook(let body):
       let context = StopContext(
-        reason: reason, name: name, limit: limit, now: clock.now,
+        reason: reason, name: name, limit: limit, now: { [clock] in clock.now },
         say: { [state] entry in state.withLockedValue { $0.entries.append(entry) } })
       let task = Task(name: name) { [sendInput] in
         do {
@@ -222,7 +233,7 @@ final class TerminationRunner: Sendable {
   }
 
   private func logProgress() {
-    let now = clock.now()
+    let now = clock.now
     let (waiting, phase, deadline) = state.withLockedValue { state in
       (
         state.machine.awaited.map { id in
@@ -266,7 +277,7 @@ final class TerminationRunner: Sendable {
   // MARK: - The report
 
   func makeReport() -> TerminationReport {
-    let now = clock.now()
+    let now = clock.now
     return state.withLockedValue { state in
       TerminationReport(
         state.machine, codes: configuration.exitCodes, work: work.ended(),

@@ -38,9 +38,10 @@ extension Termination {
   public func beginWork(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function
   ) -> TrackedWork {
+    let list = work.list
     let tracked = TrackedWork(
-      name: name ?? Task.name ?? function, kind: kind, began: clock.now(), fileID: fileID, line: line, registry: work)
-    work.add(tracked)
+      name: name ?? Task.name ?? function, kind: kind, began: clock.nanoseconds(), fileID: fileID, line: line, list: list)
+    list.add(tracked)
     return tracked
   }
 

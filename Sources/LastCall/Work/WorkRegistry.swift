@@ -1,6 +1,12 @@
-import NIOConcurrencyHelpers
+#if canImport(Darwin)
+  import Darwin
+#elseif canImport(Musl)
+  import Musl
+#else
+  import Glibc
+#endif
 
-/// All work that is under way. A list through the work itself, so that adding and removing costs the same however much there is.
+/// All work that is under way, in a few lists, so that threads seldom wait for each other.
 final class WorkRegistry: Sendable {
   /// How many of a kind have ended.
   struct Counts: Sendable, Equatable {
@@ -18,125 +24,57 @@ final class WorkRegistry: Sendable {
     var line: UInt
   }
 
-  fileprivate struct State {
-    var first: Unmanaged<TrackedWork>?
-    var last: Unmanaged<TrackedWork>?
-    var count = 0
-    var ended: [TrackedWork.Kind: Counts] = [:]
-    var tasks = Counts()
-    var requests = Counts()
-    var watcher: (@Sendable (_ isEmpty: Bool) -> Void)?
+  private let lists = (0..<8).map { _ in WorkList() }
+
+  /// The list for what the current thread begins.
+  var list: WorkList {
+    // A thread's block lies in its stack, and stacks are mapped one after the other: their pages tell threads apart.
+    #if canImport(Darwin)
+      let thread = UInt(bitPattern: pthread_self())
+    #else
+      let thread = UInt(pthread_self())
+    #endif
+    return lists[Int((thread >> 12) & 7)]
   }
 
-  private let state = NIOLockedValueBox(State())
-
-  func add(_ work: TrackedWork) {
-    // The list owns what is in it.
-    let entry = Unmanaged.passRetained(work)
-    let watcher = state.withLockedValue { state -> (@Sendable (Bool) -> Void)? in
-      work.links.isListed = true
-      work.links.previous = state.last
-      state.last?._withUnsafeGuaranteedRef { $0.links.next = entry }
-      if state.first == nil { state.first = entry }
-      state.last = entry
-      state.count += 1
-      return state.count == 1 ? state.watcher : nil
-    }
-    watcher?(false)
+  /// Tells when it may have changed whether there is work: ask ``isEmpty`` then. It is called once at once.
+  func watch(_ watcher: @escaping @Sendable () -> Void) {
+    for list in lists { list.watch(watcher) }
+    watcher()
   }
 
-  func remove(_ work: TrackedWork, cut: Bool) {
-    let watcher = state.withLockedValue { state -> (@Sendable (Bool) -> Void)? in
-      guard work.links.isListed else { return nil }
-      let (previous, next) = (work.links.previous, work.links.next)
-      if let previous { previous._withUnsafeGuaranteedRef { $0.links.next = next } } else { state.first = next }
-      if let next { next._withUnsafeGuaranteedRef { $0.links.previous = previous } } else { state.last = previous }
-      work.links = WorkLinks()
-      state.count -= 1
-      state.end(work.kind, cut: cut)
-      Unmanaged.passUnretained(work).release()
-      return state.count == 0 ? state.watcher : nil
-    }
-    watcher?(true)
-  }
+  /// At one moment: with all lists locked, since work that begins other work and ends would else be missed in both.
+  var isEmpty: Bool { areEmpty(lists[...]) }
 
-  func note(_ note: String, on work: TrackedWork) {
-    state.withLockedValue { _ in if work.links.isListed { work.links.note = note } }
+  private func areEmpty(_ rest: ArraySlice<WorkList>) -> Bool {
+    guard let first = rest.first else { return true }
+    return first.whileLocked { count in count == 0 && areEmpty(rest.dropFirst()) }
   }
-
-  /// Tells `watcher` whether there is work: now, and whenever that changes. It is called outside of any lock of ours; two calls may
-  /// overtake each other, so it asks again with ``isEmpty``.
-  func watch(_ watcher: @escaping @Sendable (_ isEmpty: Bool) -> Void) {
-    let isEmpty = state.withLockedValue { state in
-      state.watcher = watcher
-      return state.count == 0
-    }
-    watcher(isEmpty)
-  }
-
-  var isEmpty: Bool { count == 0 }
 
   /// How much is under way.
-  var count: Int { state.withLockedValue { $0.count } }
+  var count: Int { lists.reduce(0) { $0 + $1.count } }
 
   /// What is under way, the oldest first, at most `limit`.
   func snapshot(limit: Int) -> [Snapshot] {
-    state.withLockedValue { state in
-      var found: [Snapshot] = []
-      var next = state.first
-      while let entry = next, found.count < limit {
-        next = entry._withUnsafeGuaranteedRef { work in
-          found.append(
-            Snapshot(
-              name: work.name, kind: work.kind, began: work.began, note: work.links.note, fileID: "\(work.fileID)", line: work.line))
-          return work.links.next
-        }
-      }
-      return found
-    }
+    Array(lists.flatMap { $0.snapshot(limit: limit) }.sorted { $0.began < $1.began }.prefix(limit))
   }
 
-  /// How many there are of each kind.
+  /// How many there are of each kind, in alphabetical order.
   func counts() -> [(kind: TrackedWork.Kind, count: Int)] {
-    state.withLockedValue { state in
-      var counts: [(kind: TrackedWork.Kind, count: Int)] = []
-      var next = state.first
-      while let entry = next {
-        next = entry._withUnsafeGuaranteedRef { work in
-          if let index = counts.firstIndex(where: { $0.kind == work.kind }) {
-            counts[index].count += 1
-          } else {
-            counts.append((work.kind, 1))
-          }
-          return work.links.next
-        }
-      }
-      return counts
+    var counts: [TrackedWork.Kind: Int] = [:]
+    for list in lists {
+      for (kind, count) in list.counts() { counts[kind, default: 0] += count }
     }
+    return counts.map { (kind: $0.key, count: $0.value) }.sorted { $0.kind.description < $1.kind.description }
   }
 
   /// How many of each kind have ended since the program began.
   func ended() -> [TrackedWork.Kind: Counts] {
-    state.withLockedValue { state in
-      var ended = state.ended
-      if state.tasks != Counts() { ended[.task] = state.tasks }
-      if state.requests != Counts() { ended[.request] = state.requests }
-      return ended
+    lists.reduce(into: [:]) { sum, list in
+      for (kind, counts) in list.ended() {
+        sum[kind, default: Counts()].completed += counts.completed
+        sum[kind, default: Counts()].cut += counts.cut
+      }
     }
   }
-}
-
-extension WorkRegistry.State {
-  /// The two frequent kinds are counted without a look into a dictionary.
-  fileprivate mutating func end(_ kind: TrackedWork.Kind, cut: Bool) {
-    switch kind {
-    case .task: tasks.add(cut: cut)
-    case .request: requests.add(cut: cut)
-    default: ended[kind, default: WorkRegistry.Counts()].add(cut: cut)
-    }
-  }
-}
-
-extension WorkRegistry.Counts {
-  fileprivate mutating func add(cut: Bool) { if cut { self.cut += 1 } else { completed += 1 } }
 }
