@@ -124,7 +124,12 @@ let package = Package(
       path: "Tests/StopCases", swiftSettings: strict),
 
     .testTarget(
-      name: "LastCallTests", dependencies: ["LastCall", "LastCallTestKit", "SignalCases", "StopCases", "Seeded"], swiftSettings: strict),
+      name: "LastCallTests",
+      dependencies: [
+        "LastCall", "LastCallTestKit", "SignalCases", "StopCases", "Seeded",
+        .product(name: "Metrics", package: "swift-metrics"), .product(name: "MetricsTestKit", package: "swift-metrics"),
+      ],
+      swiftSettings: strict),
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan", "Seeded"], swiftSettings: strict),

@@ -190,7 +190,7 @@ final class TerminationRunner: Sendable {
       let ended = state.machine.entries.indices.filter { state.machine.entries[$0].outcome != nil && !state.hasToldMetricsOf.contains($0) }
       state.hasToldMetricsOf.formUnion(ended)
       return (
-        state.machine.records.last { $0.ended != nil }, ended.map { TerminationReport.Hook(state.machine.entries[$0], now: clock.now) }
+        state.machine.records.first { $0.phase == phase }, ended.map { TerminationReport.Hook(state.machine.entries[$0], now: clock.now) }
       )
     }
     for hook in hooks { metrics.hookEnded(hook) }
