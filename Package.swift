@@ -114,7 +114,10 @@ let package = Package(
     .testTarget(name: "LoadTests", dependencies: ["Load", "LoadClient", "Seeded"], swiftSettings: strict),
     .testTarget(
       name: "LastCallHTTPTests",
-      dependencies: ["LastCallHTTP", "Seeded", .product(name: "NIOEmbedded", package: "swift-nio")], swiftSettings: strict),
+      dependencies: [
+        "LastCallHTTP", "Seeded", .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+      ], swiftSettings: strict),
     .testTarget(
       name: "LastCallHummingbirdTests",
       dependencies: [

@@ -34,6 +34,17 @@ package final class Socket: @unchecked Sendable {
     return connected
   }
 
+  /// Connects to an IPv4 or IPv6 address.
+  package static func connect(host: String, port: Int) throws -> Socket {
+    var v6 = sockaddr_in6()
+    guard inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 else { return try connect(port: port) }
+    v6.sin6_family = sa_family_t(AF_INET6)
+    v6.sin6_port = UInt16(port).bigEndian
+    let connected = Socket(adopting: socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+    guard withSockaddr(&v6, { Glibc.connect(connected.descriptor, $0, $1) }) == 0 else { throw SocketError("connect to \(host)") }
+    return connected
+  }
+
   package static func connect(path: String) throws -> Socket {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     let connected = Socket(adopting: descriptor)

@@ -19,7 +19,9 @@ public protocol ConnectionPipeline: Sendable {
 /// Accepts connections on a ``Listener``, serves them, and drains them when it is to end.
 ///
 /// As a `Service` it stops accepting and drains on graceful shutdown, and cuts what is left when its task is cancelled. The two halves of
-/// its end are also calls of their own, so that something may happen between them. Neither has a bound; cancel to set one.
+/// its end are also calls of their own, so that something may happen between them. Neither has a bound; cancel to set one. `run()` returns
+/// after them, which a `ServiceGroup` that was not told to shut down takes for a failure unless the service's
+/// `successTerminationBehavior` says otherwise.
 public final class DrainingServer<Pipeline: ConnectionPipeline>: Service {
   /// What can go wrong.
   public enum Failure: Error {
