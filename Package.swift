@@ -117,6 +117,7 @@ let package = Package(
       dependencies: [
         "LastCallHTTP", "Seeded", .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
       ], swiftSettings: strict),
     .testTarget(
       name: "LastCallHummingbirdTests",

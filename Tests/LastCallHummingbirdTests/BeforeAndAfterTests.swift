@@ -108,7 +108,8 @@ import Wire
     try await subject.running.value
   }
 
-  /// Twenty requests, sent after the stop behind one in flight. Plain: all are served, and no response says close. Ours, without linger: the
+  /// Twenty requests, sent after the stop behind one in flight. Plain: those that were read by then are served, no response says close, and
+  /// what was not read resets the connection, which can take responses with it. Ours, without linger: the
   /// response in flight says close, so the client knows that the others were not handled; with one they are served, and the last says it.
   @Test(arguments: [(Server.plain, Duration.zero), (.ours, .zero), (.ours, .seconds(60))])
   func pipelinedRequests(_ server: Server, _ linger: Duration) async throws {
@@ -121,17 +122,19 @@ import Wire
     subject.gate.open()
     let responses = try await blocking {
       var responses: [Message] = []
-      while try client.hasMore() { responses.append(try client.response()) }
+      do {
+        while try client.hasMore() { responses.append(try client.response()) }
+      } catch {
+        if server == .ours { throw error }
+      }
       return responses
     }
     client.close()
     try await subject.running.value
-    #expect(responses.first?.text == "held\n")
     switch server {
-    case .plain:
-      #expect(responses.count == 21)
-      #expect(!responses.contains { $0.saysClose })
+    case .plain: #expect(!responses.contains { $0.saysClose })
     case .ours:
+      #expect(responses.first?.text == "held\n")
       #expect(responses.last?.saysClose == true)
       #expect(!responses.dropLast().contains { $0.saysClose })
     }
@@ -157,10 +160,8 @@ import Wire
   @Test(arguments: Server.allCases) func upload(_ server: Server) async throws {
     let subject = try await server.start()
     let client = try subject.connect()
-    try client.send("POST /count HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\nExpect: 100-continue\r\n\r\nabc")
-    let other = try subject.connect()
-    _ = try await blocking { try other.get("/") }
-    other.close()
+    try client.send("POST /count HTTP/1.1\r\nHost: test\r\nContent-Length: 10\r\n\r\nabc")
+    await subject.gate.holds()
     try await stop(subject)
     try client.send("defghij")
     let response = try await blocking { try client.response() }

@@ -40,7 +40,7 @@ import Wire
   }
 
   /// Requests of HTTP/2 after Shutdown were accepted without end. Here streams that come before the second GOAWAY are served, and those
-  /// after it are not: NIOHTTP2 refuses or ignores them, and the client knows by the GOAWAY that they were not handled.
+  /// after it are refused; the client knows by the GOAWAY that they were not handled.
   @Test("go#59038: streams after the second GOAWAY") func lateStreams() async throws {
     let subject = try Subject.ours(options: .withHTTP2, observes: true)
     let client = try subject.connect()
@@ -95,7 +95,9 @@ import Wire
   }
 
   @Test func halfAPrefaceIsBounded() async throws {
-    let subject = try Subject.ours(.minute.with(\.request, .milliseconds(50)), options: .withHTTP2)
+    // The first bytes after the drain began buy a linger.
+    let limits = DrainLimits.minute.with(\.request, .milliseconds(50)).with(\.linger, .milliseconds(50))
+    let subject = try Subject.ours(limits, options: .withHTTP2)
     let client = try subject.connect()
     try client.send("PRI * HTTP/2.0\r\n")
     await subject.recorder.sees([.new])

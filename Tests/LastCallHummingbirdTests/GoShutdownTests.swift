@@ -35,7 +35,7 @@ import Wire
     try client.beginHTTP2()
     try client.get("/hold", stream: 1)
     await subject.gate.holds()
-    #expect(service.connections.counts.active == 1)
+    await subject.recorder.sees([.new, .active, .idle, .active])
     await service.stopAccepting()
     #expect(throws: SocketError.self) { try subject.connect() }
     async let report = service.drain()

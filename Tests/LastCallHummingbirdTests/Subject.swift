@@ -28,7 +28,10 @@ func makeRouter(_ gate: Gate) -> Router<BasicRequestContext> {
   }
   router.post("/count") { request, _ in
     var count = 0
-    for try await piece in request.body { count += piece.readableBytes }
+    for try await piece in request.body {
+      count += piece.readableBytes
+      gate.note()
+    }
     return "\(count)\n"
   }
   return router

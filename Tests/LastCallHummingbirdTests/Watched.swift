@@ -45,9 +45,12 @@ final class Gate: Sendable {
   private let isOpen = Watched(false)
 
   func pass() async {
-    entered.change { $0 += 1 }
+    note()
     await isOpen.wait { $0 }
   }
+
+  /// A handler has come that is not held back.
+  func note() { entered.change { $0 += 1 } }
 
   /// Waits until so many handlers have come.
   func holds(_ count: Int = 1) async { await entered.wait { $0 >= count } }

@@ -58,6 +58,11 @@ public final class DrainHandler: ChannelDuplexHandler {
 
   // MARK: What the handlers behind say
 
+  /// Bytes that are nobody's message; they are sent with the next flush.
+  func write(_ bytes: ByteBuffer) {
+    context?.write(wrapOutboundOut(bytes), promise: nil)
+  }
+
   /// A request head came; false when it is not to be handed on.
   func requestBegan(closes: Bool, name: () -> String) -> Bool {
     if perform(.requestHead(closes: closes)).refuses { return false }

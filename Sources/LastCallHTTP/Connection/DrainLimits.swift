@@ -4,7 +4,8 @@ public struct DrainLimits: Sendable, Hashable {
   /// that are pipelined behind one in flight are still taken. 1 s.
   public var linger: Duration = .seconds(1)
 
-  /// How long a first request, or the rest of a begun head, may take after the drain began. 5 s, as Go's net/http gives a
+  /// How long a first request, or the rest of a begun head, may take after the drain began; a head that begins later has at least the
+  /// linger. 5 s, as Go's net/http gives a
   /// connection in StateNew (`closeIdleConns`).
   public var request: Duration = .seconds(5)
 

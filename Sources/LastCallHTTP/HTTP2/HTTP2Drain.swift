@@ -26,7 +26,7 @@ struct HTTP2Drain: Sendable, Equatable {
   enum Action: Sendable, Equatable {
     /// Send GOAWAY with the greatest identifier, then a PING.
     case announce
-    /// Send GOAWAY with this identifier; NIOHTTP2 refuses or ignores streams above it.
+    /// Send GOAWAY with this identifier; NIOHTTP2 then refuses streams above it.
     case conclude(lastStream: Int)
     /// Everything is said: end the connection.
     case finish

@@ -14,6 +14,11 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
   /// The same frame.
   public typealias OutboundOut = HTTP2Frame
 
+  /// GOAWAY with the greatest identifier and NO_ERROR (RFC 9113 sections 4.1 and 6.8), as bytes: once NIOHTTP2 (1.46) has itself written
+  /// a GOAWAY it refuses every further stream, whichever identifier the frame named. Its frames are written whole, so there is no frame
+  /// that this could come into the middle of.
+  private static let announcement = ByteBuffer(bytes: [0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0])
+
   private let drain: DrainHandler
   private let eventLoop: any EventLoop
   private let ping: HTTP2PingData
@@ -67,21 +72,16 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
     for action in machine.handle(event, at: NIODeadline.now().uptimeNanoseconds) {
       switch action {
       case .announce:
-        goAway(.maxID, context)
+        drain.write(Self.announcement)
         context.write(wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: .ping(ping, ack: false))), promise: nil)
         context.flush()
       case .conclude(let last):
-        goAway(HTTP2StreamID(last), context)
-        context.flush()
+        let payload = HTTP2Frame.FramePayload.goAway(lastStreamID: HTTP2StreamID(last), errorCode: .noError, opaqueData: nil)
+        context.writeAndFlush(wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: payload)), promise: nil)
       case .finish: drain.finish()
       }
     }
     schedule(context)
-  }
-
-  private func goAway(_ last: HTTP2StreamID, _ context: ChannelHandlerContext) {
-    let payload = HTTP2Frame.FramePayload.goAway(lastStreamID: last, errorCode: .noError, opaqueData: nil)
-    context.write(wrapOutboundOut(HTTP2Frame(streamID: .rootStream, payload: payload)), promise: nil)
   }
 
   private func schedule(_ context: ChannelHandlerContext) {
