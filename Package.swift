@@ -115,7 +115,8 @@ let package = Package(
     .testTarget(
       name: "LastCallHTTPTests",
       dependencies: [
-        "LastCallHTTP", "Seeded", .product(name: "NIOCore", package: "swift-nio"),
+        "LastCallHTTP", "Seeded", "Wire", .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
         .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOHPACK", package: "swift-nio-http2"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
       ], swiftSettings: strict),

@@ -38,6 +38,7 @@ struct HummingbirdConnection: ConnectionPipeline {
     let decided = channel.eventLoop.makePromise(of: Value.self)
     // A connection that ends before it has said anything.
     channel.closeFuture.whenComplete { _ in decided.fail(ChannelError.inputClosed) }
+    closeIfUndecided(decided.futureResult, channel)
     let drain = NIOLoopBound(drain, eventLoop: channel.eventLoop)
     return channel.eventLoop.makeCompletedFuture {
       let preface = HTTP2PrefaceHandler { isHTTP2, channel in
@@ -62,15 +63,27 @@ struct HummingbirdConnection: ConnectionPipeline {
     let messages = HTTP1DrainHandler(drain: drain)
     try pipeline.addHandlers(encoder, decoder, messages)
     guard let webSocket else { return .http1(try addResponder(channel)) }
+    // Nobody else would answer a first request that is malformed.
+    let errors = HTTPServerProtocolErrorHandler()
+    try pipeline.addHandler(errors)
+    let boundErrors = NIOLoopBound(errors, eventLoop: channel.eventLoop)
     let upgrade = NIOTypedHTTPServerUpgradeHandler(
-      httpEncoder: encoder, extraHTTPHandlers: [decoder, messages],
+      httpEncoder: encoder, extraHTTPHandlers: [decoder, messages, errors],
       upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
         upgraders: [webSocket.upgrader(NIOLoopBound(drain, eventLoop: channel.eventLoop))],
         notUpgradingCompletionHandler: { channel in
-          channel.eventLoop.makeCompletedFuture { .http1(try addResponder(channel)) }
+          channel.pipeline.syncOperations.removeHandler(boundErrors.value).flatMapThrowing { .http1(try addResponder(channel)) }
         }))
     try pipeline.addHandler(upgrade)
+    closeIfUndecided(upgrade.upgradeResultFuture, channel)
     return .undecided(upgrade.upgradeResultFuture)
+  }
+
+  /// Hummingbird's own bound for idle connections begins with the responder.
+  private func closeIfUndecided(_ decided: EventLoopFuture<Value>, _ channel: any Channel) {
+    guard let limit = http.configuration.idleTimeout else { return }
+    let timer = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+    decided.whenComplete { _ in timer.cancel() }
   }
 
   private func addResponder(_ channel: any Channel) throws -> Stream {

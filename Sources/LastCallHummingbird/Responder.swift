@@ -3,6 +3,7 @@ import HTTPTypes
 import Hummingbird
 import HummingbirdCore
 import Logging
+import NIOHTTP1
 
 /// What Hummingbird's `Application` does around a responder: a context, a 500 for what is thrown, and the Date field.
 func respond<Responder: HTTPResponder>(by responder: Responder, fields: HTTPFields, logger: Logger) -> HTTP1Channel.Responder
@@ -15,14 +16,27 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
     } catch let error as CancellationError {
       // The connection was cut; there is nobody to answer.
       throw error
+    } catch let error as HTTPParserError {
+      // Hummingbird's connection answers it by a 400.
+      throw error
     } catch {
       logger.error("\(request.method) \(request.uri.path) failed: \(error)")
       response = Response(status: .internalServerError)
     }
     response.headers.append(contentsOf: fields)
     response.headers[.date] = dateField()
-    try await writer.write(response: response.head, body: response.body)
+    do {
+      try await writer.write(response: response.head, body: response.body)
+    } catch let error as HTTPParserError {
+      // As it is it would be answered, in the middle of this response.
+      throw MalformedBody(cause: error)
+    }
   }
+}
+
+/// The rest of a request could not be read while its response was being written.
+private struct MalformedBody: Error {
+  var cause: HTTPParserError
 }
 
 /// The time as RFC 9110 section 5.6.7 wants it.

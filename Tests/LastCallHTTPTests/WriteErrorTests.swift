@@ -16,7 +16,7 @@ private final class BrokenOutput: ChannelOutboundHandler {
 
 @Suite struct WriteErrorTests {
   /// Go: after a write that failed the connection is not used for another request.
-  @Test func TestServerKeepAliveAfterWriteError() throws {
+  @Test("TestServerKeepAliveAfterWriteError") func testServerKeepAliveAfterWriteError() throws {
     let connections = Connections()
     let channel = EmbeddedChannel()
     let drain = DrainHandler(connections: connections)

@@ -117,6 +117,43 @@ import Wire
     try await subject.running.value
   }
 
+  enum Protocols: CaseIterable {
+    case http1
+    case webSocketToo
+    case http2Too
+    case all
+
+    var options: HummingbirdService.Options {
+      var options = HummingbirdService.Options.withEcho
+      if self == .http1 || self == .http2Too { options.webSocket = nil }
+      options.http2 = self == .http2Too || self == .all
+      options.http1.idleTimeout = .milliseconds(200)
+      return options
+    }
+  }
+
+  /// Whatever else is spoken on the port, HTTP/1.1 is served alike: a malformed first request, a client that ends its side behind its
+  /// request, and one that never says anything.
+  @Test(arguments: Protocols.allCases) func oddClients(_ protocols: Protocols) async throws {
+    let subject = try Subject.ours(options: protocols.options)
+    let malformed = try subject.connect()
+    try malformed.send("no request\r\n\r\n")
+    #expect(try await blocking { try malformed.response() }.status == 400)
+    #expect(try await blocking { try malformed.readToEnd() }.isEmpty)
+    malformed.close()
+    let hasEnded = try subject.connect()
+    try hasEnded.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+    hasEnded.shutdownOutput()
+    #expect(try await blocking { try hasEnded.response() }.text == "ok\n")
+    #expect(try await blocking { try hasEnded.readToEnd() }.isEmpty)
+    hasEnded.close()
+    let silent = try subject.connect()
+    #expect(try await blocking { try silent.readToEnd() }.isEmpty)
+    silent.close()
+    await subject.stop()
+    try await subject.running.value
+  }
+
   @Test(arguments: ["127.0.0.1", "::1"]) func addresses(_ host: String) async throws {
     let subject = try Subject.ours(listener: .bind(host: host, port: 0))
     let client = try Socket.connect(host: host, port: subject.port)

@@ -72,7 +72,7 @@ import Wire
     try await end(subject)
   }
 
-  @Test func TestServerConnStateNew() async throws {
+  @Test("TestServerConnStateNew") func testServerConnStateNew() async throws {
     let subject = try Subject.ours()
     let clients = try (0..<20).map { _ in try subject.connect() }
     await subject.recorder.sees(20, .new)

@@ -7,7 +7,7 @@ import Wire
 @Suite struct GoShutdownTests {
   /// Go: Shutdown is called inside a handler; a new request fails before the callbacks of RegisterOnShutdown run; the response comes; the
   /// connection was active. Here what such a callback does follows `stopAccepting()`.
-  @Test func TestServerShutdown() async throws {
+  @Test("TestServerShutdown") func testServerShutdown() async throws {
     let subject = try Subject.ours()
     let service = try #require(subject.service)
     let client = try subject.connect()
@@ -16,6 +16,7 @@ import Wire
     #expect(service.connections.counts.active == 1)
     await service.stopAccepting()
     #expect(throws: SocketError.self) { try subject.connect() }
+    service.connections.drain()
     async let report = service.drain()
     subject.gate.open()
     let response = try await blocking { try client.response() }
@@ -28,7 +29,7 @@ import Wire
     await subject.recorder.sees([.new, .active, .closed])
   }
 
-  @Test("TestServerShutdown over HTTP/2") func TestServerShutdownHTTP2() async throws {
+  @Test("TestServerShutdown over HTTP/2") func testServerShutdownHTTP2() async throws {
     let subject = try Subject.ours(options: .withHTTP2)
     let service = try #require(subject.service)
     let client = try subject.connect()
@@ -51,7 +52,7 @@ import Wire
   }
 
   /// Go: not before 5 s and not after 7. Here the bound is the one that was set.
-  @Test func TestServerShutdownStateNew() async throws {
+  @Test("TestServerShutdownStateNew") func testServerShutdownStateNew() async throws {
     let subject = try Subject.ours(.minute.with(\.request, .milliseconds(300)))
     let client = try subject.connect()
     await subject.recorder.sees([.new])
@@ -64,7 +65,7 @@ import Wire
   }
 
   /// Go: ErrServerClosed. Here run() returns: for a service that is no error (it was told to stop before it began).
-  @Test func TestServerShutdownThenServe() async throws {
+  @Test("TestServerShutdownThenServe") func testServerShutdownThenServe() async throws {
     let service = HummingbirdService(
       listener: try .bind(host: "127.0.0.1", port: 0), router: makeRouter(Gate()), logger: .quiet)
     let port = Int(try #require(service.port))
@@ -74,7 +75,7 @@ import Wire
   }
 
   /// The listener's file is removed when it is closed, so a second close would remove the file of whoever listens there next.
-  @Test func TestServerCloseListenerOnce() async throws {
+  @Test("TestServerCloseListenerOnce") func testServerCloseListenerOnce() async throws {
     let path = "/tmp/lastcall-test-\(UInt64.random(in: 0...UInt64.max))"
     let subject = try Subject.ours(listener: .bind(path: path))
     let service = try #require(subject.service)
@@ -91,7 +92,7 @@ import Wire
     try await next.running.value
   }
 
-  @Test func TestServerCloseDeadlock() async throws {
+  @Test("TestServerCloseDeadlock") func testServerCloseDeadlock() async throws {
     let subject = try Subject.ours()
     let service = try #require(subject.service)
     await withTaskGroup(of: Void.self) { group in
@@ -105,7 +106,7 @@ import Wire
   }
 
   /// Go: the idle connection is closed. Here it is closed after the linger.
-  @Test func TestServerSetKeepAlivesEnabledClosesConns() async throws {
+  @Test("TestServerSetKeepAlivesEnabledClosesConns") func testServerSetKeepAlivesEnabledClosesConns() async throws {
     let subject = try Subject.ours(.minute.with(\.linger, .milliseconds(50)))
     let service = try #require(subject.service)
     let client = try subject.connect()
@@ -119,8 +120,8 @@ import Wire
     try await subject.running.value
   }
 
-  @Test(arguments: ["TestServerKeepAlivesEnabled", "TestServerKeepAlivesEnabledResultClose"])
-  func TestServerKeepAlivesEnabled(_ name: String) async throws {
+  @Test("TestServerKeepAlivesEnabled", arguments: ["TestServerKeepAlivesEnabled", "TestServerKeepAlivesEnabledResultClose"])
+  func testServerKeepAlivesEnabled(_ name: String) async throws {
     let subject = try Subject.ours()
     let service = try #require(subject.service)
     service.connections.setKeepAlive(false)
@@ -142,7 +143,7 @@ import Wire
 
   /// The server answers and closes while the client's bytes are unread; a close without a FIN first would reset the connection, which can
   /// destroy the response on its way.
-  @Test func TestCloseWrite() async throws {
+  @Test("TestCloseWrite") func testCloseWrite() async throws {
     let subject = try Subject.ours()
     let client = try subject.connect()
     try client.send("GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n" + String(repeating: "x", count: 100_000))
@@ -156,7 +157,7 @@ import Wire
   }
 
   /// Shutdown during a stream. Go sends GOAWAY with the last stream at once; here it is the second of two.
-  @Test("TestServerGracefulShutdown (x/net/http2)") func TestServerGracefulShutdown() async throws {
+  @Test("TestServerGracefulShutdown (x/net/http2)") func testServerGracefulShutdown() async throws {
     let subject = try Subject.ours(.minute.with(\.pingAck, .milliseconds(20)), options: .withHTTP2)
     let client = try subject.connect()
     try client.beginHTTP2()
@@ -176,8 +177,10 @@ import Wire
 
   /// Go: the timer of a head starts at its first byte, not while the connection is idle. Here in a drain: an idle connection has the
   /// linger, though a head has no time at all.
-  @Test(arguments: ["TestServerCancelsReadTimeoutWhenIdle", "TestServerCancelsReadHeaderTimeoutWhenIdle"])
-  func TestServerCancelsReadTimeoutWhenIdle(_ name: String) async throws {
+  @Test(
+    "TestServerCancelsReadTimeoutWhenIdle",
+    arguments: ["TestServerCancelsReadTimeoutWhenIdle", "TestServerCancelsReadHeaderTimeoutWhenIdle"])
+  func testServerCancelsReadTimeoutWhenIdle(_ name: String) async throws {
     let subject = try Subject.ours(.minute.with(\.request, .zero))
     let service = try #require(subject.service)
     let client = try subject.connect()

@@ -88,7 +88,7 @@ extension HummingbirdService.Options {
   }
 
   /// Go: with keep-alive off the upgrade works all the same, and `Connection: Upgrade` is not replaced by close.
-  @Test func TestDisableKeepAliveUpgrade() async throws {
+  @Test("TestDisableKeepAliveUpgrade") func testDisableKeepAliveUpgrade() async throws {
     let subject = try Subject.ours(options: .withEcho)
     subject.service?.connections.setKeepAlive(false)
     let client = try subject.connect()
@@ -102,8 +102,8 @@ extension HummingbirdService.Options {
   }
 
   /// Go: bytes that came before the hijack are the hijacker's. Here they come in one segment with the request.
-  @Test(arguments: ["TestServerHijackGetsBackgroundByte": 1, "TestServerHijackGetsBackgroundByte_big": 300])
-  func TestServerHijackGets(_ name: String, _ frames: Int) async throws {
+  @Test("TestServerHijackGets", arguments: ["TestServerHijackGetsBackgroundByte": 1, "TestServerHijackGetsBackgroundByte_big": 300])
+  func testServerHijackGets(_ name: String, _ frames: Int) async throws {
     let subject = try Subject.ours(options: .withEcho)
     let sent = (0..<frames).map { WebSocketWireFrame(WebSocketWireFrame.text, Array("message \($0)".utf8)) }
     let client = try await upgraded(subject, with: sent.flatMap(\.clientBytes))
@@ -114,7 +114,7 @@ extension HummingbirdService.Options {
 
   /// Go: a handler's writes after the hijack are no HTTP any more. Here all that passes after the 101 is the other protocol's: no head, no
   /// Connection field, no FIN of ours while nothing stops.
-  @Test func TestWriteAfterHijack() async throws {
+  @Test("TestWriteAfterHijack") func testWriteAfterHijack() async throws {
     let subject = try Subject.ours(options: .withEcho)
     let client = try await upgraded(subject)
     for text in ["HTTP/1.1 200 OK", "GET / HTTP/1.1"] {
@@ -125,7 +125,7 @@ extension HummingbirdService.Options {
   }
 
   /// Go: a second Hijack is an error. Here a second upgrade request is bytes of the other protocol, whatever that makes of them.
-  @Test func TestDoubleHijack() async throws {
+  @Test("TestDoubleHijack") func testDoubleHijack() async throws {
     let subject = try Subject.ours(options: .withEcho)
     let client = try await upgraded(subject)
     try client.send(Socket.upgradeRequest("/ws"))
