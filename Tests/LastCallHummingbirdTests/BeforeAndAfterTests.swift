@@ -149,7 +149,14 @@ import Wire
     _ = try await blocking { try client.response() }
     await subject.stop()
     try await blocking {
-      while try !client.response().saysClose { try? client.send(next) }
+      // It ends with a response that says close, or, when this client is slower than the linger, in silence.
+      var count = 0
+      while try client.hasMore() {
+        try #require(count < 1_000_000)
+        count += 1
+        if try client.response().saysClose { break }
+        try? client.send(next)
+      }
       #expect(try client.readToEnd().isEmpty)
     }
     client.close()

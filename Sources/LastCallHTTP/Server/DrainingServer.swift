@@ -80,8 +80,9 @@ public final class DrainingServer<Pipeline: ConnectionPipeline>: Service {
         await ended.wait()
       } onGracefulShutdown: {
         guard self.options.endsOnGracefulShutdown else { return }
-        self.stopListening()
+        // In this order whoever finds the listener closed may rely on the drain having begun.
         self.connections.drain()
+        self.stopListening()
       }
     } onCancel: {
       cut()
@@ -99,8 +100,8 @@ public final class DrainingServer<Pipeline: ConnectionPipeline>: Service {
   public func drain() async -> DrainReport {
     let begun = ContinuousClock.now
     let before = connections.counts
-    stopListening()
     connections.drain()
+    stopListening()
     await withTaskCancellationHandler {
       await ended.wait()
     } onCancel: {
