@@ -90,12 +90,13 @@ import Wire
   /// The admin port: first in the group's order, so last to be told; and with
   /// `endsOnGracefulShutdown` off not told at all: it ends by cancellation.
   @Test(arguments: [true, false]) func anotherServiceOutlivesTheDrain(_ endsByItsPlace: Bool) async throws {
+    let host = ownLoopbackAddress()
     let gate = Gate()
     var options = HummingbirdService.Options()
     options.endsOnGracefulShutdown = endsByItsPlace
     let admin = HummingbirdService(
-      listener: try .bind(host: "127.0.0.1", port: 0), router: makeRouter(gate), options: options, logger: .quiet)
-    let main = HummingbirdService(listener: try .bind(host: "127.0.0.1", port: 0), router: makeRouter(gate), logger: .quiet)
+      listener: try .bind(host: host, port: 0), router: makeRouter(gate), options: options, logger: .quiet)
+    let main = HummingbirdService(listener: try .bind(host: host, port: 0), router: makeRouter(gate), logger: .quiet)
     let group = ServiceGroup(
       configuration: .init(
         services: [
@@ -103,12 +104,12 @@ import Wire
           .init(service: main, successTerminationBehavior: .gracefullyShutdownGroup),
         ], logger: .quiet))
     let running = Task { try await group.run() }
-    let client = try Socket.connect(port: Int(main.port ?? 0))
+    let client = try Socket.connect(host: host, port: Int(main.port ?? 0))
     try client.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
     await gate.holds()
     await group.triggerGracefulShutdown()
     await main.stopAccepting()
-    let probe = try Socket.connect(port: Int(admin.port ?? 0))
+    let probe = try Socket.connect(host: host, port: Int(admin.port ?? 0))
     #expect(try await blocking { try probe.get("/") }.text == "ok\n")
     probe.close()
     gate.open()
@@ -116,7 +117,7 @@ import Wire
     client.close()
     if !endsByItsPlace { running.cancel() }
     _ = await running.result
-    #expect(throws: SocketError.self) { try Socket.connect(port: Int(admin.port ?? 0)) }
+    #expect(throws: SocketError.self) { try Socket.connect(host: host, port: Int(admin.port ?? 0)) }
   }
 
   @Test func twoRunsAreAnError() async throws {

@@ -66,12 +66,13 @@ import Wire
 
   /// Go: ErrServerClosed. Here run() returns: for a service that is no error (it was told to stop before it began).
   @Test("TestServerShutdownThenServe") func testServerShutdownThenServe() async throws {
+    let host = ownLoopbackAddress()
     let service = HummingbirdService(
-      listener: try .bind(host: "127.0.0.1", port: 0), router: makeRouter(Gate()), logger: .quiet)
+      listener: try .bind(host: host, port: 0), router: makeRouter(Gate()), logger: .quiet)
     let port = Int(try #require(service.port))
     await service.drain()
     try await service.run()
-    #expect(throws: SocketError.self) { try Socket.connect(port: port) }
+    #expect(throws: SocketError.self) { try Socket.connect(host: host, port: port) }
   }
 
   /// The listener's file is removed when it is closed, so a second close would remove the file of whoever listens there next.

@@ -69,6 +69,7 @@ final class Recorder: RequestObserver {
 
 /// A server under test, in a task of its own.
 struct Subject: Sendable {
+  let host: String
   let port: Int
   let gate: Gate
   /// Ends when the server has.
@@ -83,35 +84,38 @@ struct Subject: Sendable {
   static func ours(
     _ limits: DrainLimits = .minute, options: HummingbirdService.Options = .init(), listener: Listener? = nil, observes: Bool = false
   ) throws -> Subject {
+    let host = ownLoopbackAddress()
     let gate = Gate()
     let recorder = Recorder()
     let connections = Connections(
       limits: limits, observer: observes ? recorder : nil,
       onStateChange: { id, state in recorder.states.change { $0[id, default: []].append(state) } })
     let service = HummingbirdService(
-      listener: try listener ?? .bind(host: "127.0.0.1", port: 0), router: makeRouter(gate), connections: connections, options: options,
+      listener: try listener ?? .bind(host: host, port: 0), router: makeRouter(gate), connections: connections, options: options,
       logger: .quiet)
     let configuration = ServiceGroupConfiguration(
       services: [.init(service: service, successTerminationBehavior: .ignore)], logger: .quiet)
     let group = ServiceGroup(configuration: configuration)
     let running = Task { try await group.run() }
-    return Subject(port: Int(service.port ?? 0), gate: gate, running: running, group: group, service: service, recorder: recorder)
+    return Subject(
+      host: host, port: Int(service.port ?? 0), gate: gate, running: running, group: group, service: service, recorder: recorder)
   }
 
   /// A Hummingbird `Application` in a ServiceGroup.
   static func plain() async throws -> Subject {
+    let host = ownLoopbackAddress()
     let gate = Gate()
     let port = Watched<Int?>(nil)
     let application = Application(
-      router: makeRouter(gate), configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+      router: makeRouter(gate), configuration: .init(address: .hostname(host, port: 0)),
       onServerRunning: { channel in port.change { $0 = channel.localAddress?.port ?? 0 } }, logger: .quiet)
     let group = ServiceGroup(services: [application], logger: .quiet)
     let running = Task { try await group.run() }
     await port.wait { $0 != nil }
-    return Subject(port: port.value ?? 0, gate: gate, running: running, group: group, service: nil, recorder: Recorder())
+    return Subject(host: host, port: port.value ?? 0, gate: gate, running: running, group: group, service: nil, recorder: Recorder())
   }
 
-  func connect() throws -> Socket { try Socket.connect(port: port) }
+  func connect() throws -> Socket { try Socket.connect(host: host, port: port) }
 
   /// Begins the stop; what was begun before is there when it returns, for ``ours(_:options:listener:observes:)``.
   func stop() async { await group.triggerGracefulShutdown() }
@@ -119,7 +123,7 @@ struct Subject: Sendable {
   /// Waits until a connection is refused.
   func refuses() async throws {
     try await blocking {
-      while (try? Socket.connect(port: port)) != nil { usleep(1_000) }
+      while (try? Socket.connect(host: host, port: port)) != nil { usleep(1_000) }
     }
   }
 }

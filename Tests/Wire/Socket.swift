@@ -37,7 +37,13 @@ package final class Socket: @unchecked Sendable {
   /// Connects to an IPv4 or IPv6 address.
   package static func connect(host: String, port: Int) throws -> Socket {
     var v6 = sockaddr_in6()
-    guard inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 else { return try connect(port: port) }
+    guard inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 else {
+      let connected = Socket(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+      var v4 = loopback(port)
+      guard inet_pton(AF_INET, host, &v4.sin_addr) == 1, withSockaddr(&v4, { Glibc.connect(connected.descriptor, $0, $1) }) == 0
+      else { throw SocketError("connect to \(host):\(port)") }
+      return connected
+    }
     v6.sin6_family = sa_family_t(AF_INET6)
     v6.sin6_port = UInt16(port).bigEndian
     let connected = Socket(adopting: socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
@@ -217,4 +223,9 @@ extension Socket {
   package func response(hasNoBody: Bool = false) throws -> Message { try readMessage(isResponse: true, hasNoBody: hasNoBody) }
 
   package func request() throws -> Message { try readMessage(isResponse: false) }
+}
+
+/// An address of this machine that hardly anybody else has: a port of it that was closed is not soon somebody else's.
+package func ownLoopbackAddress() -> String {
+  "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254))"
 }
