@@ -122,7 +122,7 @@ public struct Listener: Sendable {
   private static func bind<Address>(
     _ address: inout Address, _ family: Int32, name: String, path: String? = nil
   ) throws(Failure) -> Listener {
-    let descriptor = socket(family, streamSocket, 0)
+    let descriptor = socket(family, newStreamSocket, 0)
     guard descriptor >= 0 else { throw .system("socket", errno) }
     _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
     var one: Int32 = 1
@@ -139,7 +139,7 @@ public struct Listener: Sendable {
 
   /// Whether a socket's file is there and nobody listens on it.
   private static func isLeftOver(_ address: inout sockaddr_un) -> Bool {
-    let descriptor = socket(AF_UNIX, streamSocket, 0)
+    let descriptor = socket(AF_UNIX, newStreamSocket, 0)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }
     return withSocketAddress(&address) { connect(descriptor, $0, $1) } != 0 && errno == ECONNREFUSED
@@ -154,8 +154,11 @@ public struct Listener: Sendable {
 
 #if canImport(Glibc) || canImport(Musl)
   private let streamSocket = Int32(SOCK_STREAM.rawValue)
+  /// With the flag from the start no child of another thread inherits it.
+  private let newStreamSocket = streamSocket | Int32(SOCK_CLOEXEC.rawValue)
 #else
   private let streamSocket = SOCK_STREAM
+  private let newStreamSocket = streamSocket
 #endif
 
 /// unix(7): the path ends in a zero byte.
