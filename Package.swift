@@ -14,6 +14,8 @@ let package = Package(
     .executable(name: "lastcall", targets: ["CommandLineTool"]),
     .executable(name: "lastcall-init", targets: ["lastcall-init"]),
     .executable(name: "lastcall-keeper", targets: ["lastcall-keeper"]),
+    .library(name: "LastCallHTTP", targets: ["LastCallHTTP"]),
+    .library(name: "LastCallHummingbird", targets: ["LastCallHummingbird"]),
   ],
   // A package that uses the library alone says `traits: []` and resolves nothing of what only the tools or an adapter need.
   traits: [
@@ -29,7 +31,9 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
     .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.0"),
+    .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
   ],
   targets: [
@@ -89,19 +93,47 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    // The library: adapters for servers.
+    .target(
+      name: "LastCallHTTP",
+      dependencies: [
+        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+        .product(name: "NIOHTTPTypes", package: "swift-nio-extras"), .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "LastCallHummingbird",
+      dependencies: [
+        "LastCallHTTP",
+        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHTTP2", package: "swift-nio-http2"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "NIOHTTPTypesHTTP2", package: "swift-nio-extras"), .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+
     // Examples.
     .executableTarget(
       name: "hello",
       dependencies: [
-        .product(name: "Hummingbird", package: "hummingbird"), .product(name: "HummingbirdCore", package: "hummingbird"),
+        "LastCallHTTP", "LastCallHummingbird", .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
-        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
-        .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
       ],
       path: "Examples/hello/Sources/hello", swiftSettings: strict),
 
     // The tests' own load: a client that classes every failure.
     .target(name: "Load", dependencies: ["Seeded"], path: "Tests/Load", swiftSettings: strict),
+    // A client that says exactly what a test wants, byte by byte.
+    .target(name: "Wire", path: "Tests/Wire", swiftSettings: strict),
     // Random numbers that a seed replays.
     .target(name: "Seeded", path: "Tests/Seeded", swiftSettings: strict),
     .executableTarget(name: "LoadClient", dependencies: ["Load"], path: "Tests/LoadClient", swiftSettings: strict),
@@ -134,11 +166,27 @@ let package = Package(
     .testTarget(name: "AppSpecTests", dependencies: ["AppSpec", "StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "RolloutTests", dependencies: ["Rollout", "StopPlan", "Seeded"], swiftSettings: strict),
     .testTarget(name: "LoadTests", dependencies: ["Load", "LoadClient", "Seeded"], swiftSettings: strict),
-    .testTarget(name: "HelloTests", dependencies: ["hello"], swiftSettings: strict),
+    .testTarget(
+      name: "LastCallHTTPTests",
+      dependencies: [
+        "LastCallHTTP", "Seeded", "Wire", .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+        .product(name: "NIOEmbedded", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOHPACK", package: "swift-nio-http2"), .product(name: "NIOHTTP2", package: "swift-nio-http2"),
+      ], swiftSettings: strict),
+    .testTarget(
+      name: "LastCallHummingbirdTests",
+      dependencies: [
+        "LastCallHTTP", "LastCallHummingbird", "Wire", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOWebSocket", package: "swift-nio"),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
     .testTarget(
       name: "IngressTests",
       dependencies: [
-        "Ingress", "Seeded", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+        "Ingress", "Seeded", "Wire", .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .testTarget(

@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import Wire
 import Testing
 
 @testable import Ingress

@@ -1,4 +1,8 @@
 import Foundation
+import HTTPTypes
+import Hummingbird
+import LastCallHTTP
+import LastCallHummingbird
 import Logging
 
 /// A server that ends without losing a request.
@@ -15,7 +19,7 @@ import Logging
     let hello = Hello(logger: Logger(label: "hello"))
     let listener: Listener
     do {
-      listener = try Listener.take()
+      listener = try takeListener()
     } catch {
       hello.fail(error)
     }
@@ -25,58 +29,54 @@ import Logging
   }
 
   private func run(_ listener: Listener, _ signals: AsyncStream<Int32>) async {
-    do {
-      let responder = makeResponder(makeRouter(readiness), logger: logger)
-      let server = try Server(listener: listener, responder: responder, limits: limits, logger: logger)
-      let serving = Task { await server.run() }
-      logger.info("pid \(getpid()) accepts on \(listener.name)")
-      if !supervisor.tell("READY=1\nSTATUS=accepting on \(listener.name)\n") {
-        logger.error("NOTIFY_SOCKET cannot be written to, so nobody learns that this program is ready; is its reader still there?")
-      }
-      for await signal in signals {
-        logger.info("signal \(signal) begins the stop")
-        await stop(server, serving)
-        exit(0)
-      }
-    } catch {
-      fail(error)
+    let service = HummingbirdService(
+      listener: listener, router: makeRouter(readiness), connections: Connections(limits: limits), options: options, logger: logger)
+    let serving = Task {
+      do { try await service.run() } catch { fail(error) }
+    }
+    logger.info("pid \(getpid()) accepts on \(service.name)")
+    if !supervisor.tell("READY=1\nSTATUS=accepting on \(service.name)\n") {
+      logger.error("NOTIFY_SOCKET cannot be written to, so nobody learns that this program is ready; is its reader still there?")
+    }
+    for await signal in signals {
+      logger.info("signal \(signal) begins the stop")
+      await stop(service)
+      await serving.value
+      exit(0)
     }
   }
 
-  private func stop(_ server: Server, _ serving: Task<Void, Never>) async {
-    let begun = ContinuousClock.now
-    let connections = server.connections
-    logger.info("stopping: \(connections.count) connections, \(connections.busyCount) with a request in flight")
+  private func stop(_ service: HummingbirdService) async {
+    let counts = service.connections.counts
+    logger.info("stopping: \(counts.connections) connections, \(counts.active) with a request in flight")
     readiness.stop()
     supervisor.tell("STOPPING=1\nSTATUS=finishing requests in flight\n")
-    server.stop()
-    let hasEnded = await ends(serving, within: bound - (ContinuousClock.now - begun))
-    let took = ContinuousClock.now - begun
-    if hasEnded {
-      logger.info("stopped after \(took), nothing was cut")
+    let drain = Task { await service.drain() }
+    let limit = Task {
+      try await Task.sleep(for: bound)
+      drain.cancel()
+    }
+    let report = await drain.value
+    limit.cancel()
+    if report.isClean {
+      logger.info("stopped after \(report.duration), nothing was cut")
     } else {
-      logger.warning("stopped after \(took), \(connections.busyCount) requests in flight were cut, \(connections.count) connections closed")
+      logger.warning(
+        "stopped after \(report.duration), \(report.requestsCut) requests in flight were cut, \(report.connectionsCut) connections closed")
     }
   }
 
-  /// Waits until `serving` has ended or the time is over; says whether it has ended.
-  private func ends(_ serving: Task<Void, Never>, within limit: Duration) async -> Bool {
-    let (outcomes, continuation) = AsyncStream<Bool>.makeStream()
-    Task {
-      await serving.value
-      continuation.yield(true)
-    }
-    Task {
-      try await Task.sleep(for: limit)
-      continuation.yield(false)
-    }
-    for await hasEnded in outcomes { return hasEnded }
-    return false
+  private var options: HummingbirdService.Options {
+    var options = HummingbirdService.Options()
+    if let replica = HTTPField.Name("x-replica") { options.fields[replica] = "\(getpid())" }
+    options.webSocket = makeEcho(at: "/ws")
+    options.cutLimit = .milliseconds(100)
+    return options
   }
 
-  private var limits: ConnectionDrain.Limits {
-    var limits = ConnectionDrain.Limits()
-    if let linger = number("HELLO_LINGER_MS") { limits.linger = UInt64(linger * 1_000_000) }
+  private var limits: DrainLimits {
+    var limits = DrainLimits()
+    if let linger = number("HELLO_LINGER_MS") { limits.linger = .seconds(linger / 1_000) }
     return limits
   }
 
@@ -97,5 +97,23 @@ import Logging
   private func fail(_ error: any Error) -> Never {
     logger.critical("cannot serve: \(error)")
     exit(1)
+  }
+}
+
+/// Takes the listener from LISTEN_FDS, else binds HOST:PORT. Call it before there are other threads.
+private func takeListener() throws -> Listener {
+  if let inherited = try Listener.inherited().first { return inherited }
+  let text = variable("PORT") ?? "8080"
+  guard let port = UInt16(text), port > 0 else { throw Misconfigured.port(text) }
+  return try Listener.bind(host: variable("HOST") ?? "127.0.0.1", port: port)
+}
+
+private enum Misconfigured: Error, CustomStringConvertible {
+  case port(String)
+
+  var description: String {
+    switch self {
+    case .port(let text): "PORT=\(text) is no port; set it to a number from 1 to 65535"
+    }
   }
 }

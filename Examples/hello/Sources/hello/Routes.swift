@@ -1,8 +1,6 @@
 import Glibc
 import HTTPTypes
 import Hummingbird
-import HummingbirdCore
-import Logging
 import Synchronization
 
 /// Whether the program still wants requests.
@@ -89,36 +87,4 @@ private func number(_ request: Request, _ name: Substring, ifAbsent standard: In
     throw HTTPError(.badRequest, message: "\(name) must be a number from 0 to \(most)")
   }
   return number
-}
-
-/// Answers requests by the router; every response says which process gave it.
-func makeResponder(_ router: Router<BasicRequestContext>, logger: Logger) -> HTTP1Channel.Responder {
-  let responder = router.buildResponder()
-  let replica = HTTPField.Name("x-replica").map { HTTPField(name: $0, value: "\(getpid())") }
-  return { request, writer, channel in
-    let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: channel, logger: logger))
-    var response: Response
-    do {
-      response = try await responder.respond(to: request, context: context)
-    } catch let error as CancellationError {
-      throw error
-    } catch {
-      logger.error("\(request.method) \(request.uri.path) failed: \(error)")
-      response = Response(status: .internalServerError)
-    }
-    if let replica { response.headers.append(replica) }
-    response.headers[.date] = dateField()
-    try await writer.write(response: response.head, body: response.body)
-  }
-}
-
-/// The time as RFC 9110 section 5.6.7 wants it.
-private func dateField() -> String {
-  var now = time(nil)
-  var parts = tm()
-  gmtime_r(&now, &parts)
-  return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 40) { buffer in
-    let count = strftime(buffer.baseAddress, buffer.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
-    return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
 }

@@ -37,3 +37,10 @@ struct Supervisor: Sendable {
     return sent == bytes.count
   }
 }
+
+/// An environment variable; nil when it is unset or empty.
+func variable(_ name: String) -> String? {
+  guard let value = getenv(name) else { return nil }
+  let text = String(cString: value)
+  return text.isEmpty ? nil : text
+}

@@ -17,19 +17,25 @@ final class Acceptor: Sendable {
     let reader = ends[0]
     // All sharers of a listener have this flag in common; without it one that was too slow would wait in accept(2) for ever.
     let flags = fcntl(listener.descriptor, F_GETFL)
-    guard flags >= 0, fcntl(listener.descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else { throw .system("fcntl(O_NONBLOCK)", errno) }
+    guard flags >= 0, fcntl(listener.descriptor, F_SETFL, flags | O_NONBLOCK) == 0 else {
+      let code = errno
+      for end in ends { close(end) }
+      throw .system("fcntl(O_NONBLOCK)", code)
+    }
     let (stream, continuation) = AsyncStream<Int32>.makeStream()
     stopWriter = ends[1]
     accepted = stream
     let thread = Thread {
       Self.accept(listener, until: reader, continuation)
-      // Never shutdown(2): it would end the listener of everyone who shares it.
-      close(listener.descriptor)
+      listener.release()
       continuation.finish()
+      close(reader)
     }
     thread.name = "acceptor"
     thread.start()
   }
+
+  deinit { close(stopWriter) }
 
   /// Stops accepting and closes the listener; ``accepted`` then ends.
   ///
@@ -75,7 +81,7 @@ final class Acceptor: Sendable {
   }
 
   private static func acceptOne(_ listener: Int32) -> Outcome {
-    let descriptor = Glibc.accept(listener, nil, nil)
+    let descriptor = systemAccept(listener)
     guard descriptor < 0 else {
       guard fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0, fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else {
         close(descriptor)
@@ -90,3 +96,5 @@ final class Acceptor: Sendable {
     }
   }
 }
+
+private func systemAccept(_ listener: Int32) -> Int32 { accept(listener, nil, nil) }

@@ -1,6 +1,7 @@
+import Seeded
 import Testing
 
-@testable import hello
+@testable import LastCallHTTP
 
 @Suite struct ConnectionDrainTests {
   private let second: UInt64 = 1_000_000_000
@@ -87,6 +88,78 @@ import Testing
     #expect(machine.handle(.responseHead(closes: false), at: 2) == [.announceClose])
   }
 
+  @Test func aPipelineHasAnEnd() {
+    var machine = ConnectionDrain()
+    _ = machine.handle(.requestHead(closes: false), at: 0)
+    _ = machine.handle(.drain, at: 1)
+    #expect(machine.handle(.requestHead(closes: false), at: second).isEmpty)
+    #expect(machine.inFlight == 2)
+    #expect(machine.handle(.requestHead(closes: false), at: second + 1) == [.refuseRequest])
+    #expect(machine.inFlight == 2)
+    #expect(machine.handle(.responseHead(closes: false), at: second + 2).isEmpty)
+    _ = machine.handle(.responseEnd, at: second + 2)
+    #expect(machine.handle(.responseHead(closes: false), at: second + 3) == [.announceClose])
+    _ = machine.handle(.responseEnd, at: second + 3)
+    #expect(machine.handle(.flushed, at: second + 3) == [.closeOutput])
+  }
+
+  @Test func afterThePipelinesEndARequestIsTakenIfNoOtherResponseCanSayClose() {
+    var machine = ConnectionDrain()
+    _ = machine.handle(.requestHead(closes: false), at: 0)
+    _ = machine.handle(.responseHead(closes: false), at: 0)
+    _ = machine.handle(.drain, at: 1)
+    #expect(machine.handle(.requestHead(closes: false), at: 3 * second).isEmpty)
+    #expect(machine.handle(.requestHead(closes: false), at: 3 * second) == [.refuseRequest])
+    _ = machine.handle(.responseEnd, at: 3 * second)
+    #expect(machine.handle(.responseHead(closes: false), at: 4 * second) == [.announceClose])
+  }
+
+  @Test func withoutKeepAliveResponsesSayCloseAndIdleConnectionsEnd() {
+    var machine = answered()
+    #expect(machine.handle(.keepAlive(false), at: 0).isEmpty)
+    #expect(machine.deadline == second)
+    #expect(machine.handle(.keepAlive(true), at: 1).isEmpty)
+    #expect(machine.deadline == nil)
+    _ = machine.handle(.keepAlive(false), at: 2)
+    _ = machine.handle(.requestHead(closes: false), at: 3)
+    #expect(machine.handle(.responseHead(closes: false), at: 4) == [.announceClose])
+    var unused = ConnectionDrain()
+    #expect(unused.handle(.keepAlive(false), at: 0).isEmpty)
+    #expect(unused.deadline == nil)
+  }
+
+  @Test func aConnectionThatWasHandedOverIsToldAndBounded() {
+    var machine = ConnectionDrain()
+    _ = machine.handle(.requestHead(closes: false), at: 0)
+    #expect(machine.handle(.handedOver(bounded: true), at: 0).isEmpty)
+    #expect(machine.inFlight == 0)
+    #expect(machine.deadline == nil)
+    #expect(machine.handle(.drain, at: 1) == [.tellSuccessor])
+    #expect(machine.deadline == 1 + 5 * second)
+    #expect(machine.handle(.drain, at: 2).isEmpty)
+    #expect(machine.handle(.bytes, at: 3).isEmpty)
+    #expect(machine.handle(.deadline, at: 1 + 5 * second) == [.closeOutput])
+    #expect(machine.handle(.inputClosed, at: 6 * second) == [.close])
+  }
+
+  @Test func aConnectionThatIsHandedOverInADrainIsBoundedToo() {
+    var machine = ConnectionDrain()
+    _ = machine.handle(.drain, at: 0)
+    _ = machine.handle(.handedOver(bounded: true), at: 1)
+    #expect(machine.deadline == 1 + 5 * second)
+    #expect(machine.handle(.finish, at: 2) == [.closeOutput])
+    #expect(machine.deadline == 2 + 2 * second)
+  }
+
+  @Test func anUnboundedSuccessorEndsWhenItSaysSo() {
+    var machine = ConnectionDrain()
+    _ = machine.handle(.handedOver(bounded: false), at: 0)
+    #expect(machine.handle(.drain, at: 1) == [.tellSuccessor])
+    #expect(machine.deadline == nil)
+    #expect(machine.handle(.inputClosed, at: 2).isEmpty)
+    #expect(machine.handle(.finish, at: 3) == [.close])
+  }
+
   @Test func aClientThatAsksForCloseIsToldSo() {
     var machine = ConnectionDrain()
     _ = machine.handle(.requestHead(closes: true), at: 0)
@@ -104,10 +177,10 @@ import Testing
 
   /// Random clients and a drain at a random time. What must hold whatever happens:
   /// no FIN while a request is unanswered, the last response of a drained connection announces the close or the connection was idle
-  /// for the whole linger, and every drained connection ends once nothing more is asked.
+  /// for the whole linger, and every drained connection ends, once nothing more is asked or though a client pipelines without end.
   @Test func simulation() {
     let seed = UInt64.random(in: 0...UInt64.max)
-    var random = Generator(state: seed)
+    var random = SeededRandom(seed: seed)
     for run in 0..<5_000 {
       var simulation = Simulation(random: random)
       let problem = simulation.run()
@@ -118,21 +191,9 @@ import Testing
   }
 }
 
-private struct Generator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-}
-
 /// One connection as its handlers would drive the machine.
 private struct Simulation {
-  var random: Generator
+  var random: SeededRandom
   private var machine = ConnectionDrain()
   private var now: UInt64 = 0
   private var drainedAt: UInt64?
@@ -141,8 +202,9 @@ private struct Simulation {
   private var idleSince: UInt64 = 0
   private var finSent = false
   private var isClosed = false
+  private var wasRefused = false
 
-  init(random: Generator) {
+  init(random: SeededRandom) {
     self.random = random
   }
 
@@ -153,9 +215,13 @@ private struct Simulation {
     }
     if drainedAt == nil { drainedAt = now }
     if let problem = perform(.drain) { return problem }
-    while unanswered > 0, !isClosed {
+    let pipelines = Bool.random(using: &random)
+    for _ in 0..<200 where unanswered > 0 && !isClosed {
+      if pipelines, let problem = request() { return problem }
+      now += 50_000_000
       if let problem = answer() { return problem }
     }
+    if unanswered > 0, !isClosed { return "a pipelining client holds the connection" }
     for _ in 0..<8 {
       guard !isClosed, let due = machine.deadline else { break }
       now = max(now, due)
@@ -185,8 +251,10 @@ private struct Simulation {
 
   private mutating func request() -> String? {
     guard !isClosed, !machine.refusesRequests else { return nil }
-    unanswered += 1
-    return perform(.requestHead(closes: Int.random(in: 0...19, using: &random) == 0))
+    wasRefused = false
+    let problem = perform(.requestHead(closes: Int.random(in: 0...19, using: &random) == 0))
+    if wasRefused, drainedAt == nil { return "refused without a drain" }
+    return problem
   }
 
   private mutating func answer() -> String? {
@@ -201,10 +269,15 @@ private struct Simulation {
   }
 
   private mutating func perform(_ event: ConnectionDrain.Event) -> String? {
+    if case .requestHead = event { unanswered += 1 }
     for action in machine.handle(event, at: now) {
       switch action {
       case .announceClose:
         if unanswered > 1 { return "close announced before the last response" }
+      case .refuseRequest:
+        wasRefused = true
+        unanswered -= 1
+      case .tellSuccessor: return "nobody has taken over"
       case .closeOutput, .close:
         if unanswered > 0 { return "\(action) with \(unanswered) unanswered" }
         if action == .closeOutput, finSent { return "two FINs" }

@@ -3,27 +3,36 @@
 /// - A response whose head is still to be written says `Connection: close`; the connection ends after it.
 /// - An idle connection lingers: a request that was already on its way is answered. Closing it at once would lose that request.
 /// - A connection that has not brought its first request, or is in the middle of a head, gets time for it.
+/// - Requests pipelined behind one in flight are taken for as long as an idle connection lingers, so that the pipeline has an end.
 /// - A connection is ended by a FIN first; what the client still sends is read and thrown away for a while.
 ///   close(2) with unread bytes would send an RST, which can destroy a response the client has not read (RFC 9112 section 9.6).
+/// - A connection that was handed over to another protocol is that protocol's; it is told, and bounded where it must be.
 ///
 /// Times are nanoseconds of one monotonic clock. It does no I/O.
 struct ConnectionDrain: Sendable, Equatable {
-  /// How long things may take, in nanoseconds.
+  /// How long things may take, in nanoseconds; the meaning is that of ``DrainLimits``.
   struct Limits: Sendable, Equatable {
-    /// How long an idle connection may bring another request after the drain began or its last response ended.
-    var linger: UInt64 = 1_000_000_000
-    /// How long a first request, or the rest of a begun head, may take after the drain began.
-    var request: UInt64 = 5_000_000_000
-    /// How long the client may take to end its side after the FIN.
-    var readOff: UInt64 = 2_000_000_000
-    /// How long an idle connection is looked at once more before its end: what the kernel has received already is then read.
-    var lastLook: UInt64 = 5_000_000
+    var linger: UInt64
+    var request: UInt64
+    var readOff: UInt64
+    var lastLook: UInt64
+    var upgraded: UInt64
+
+    init(_ limits: DrainLimits = DrainLimits()) {
+      linger = limits.linger.boundedNanoseconds
+      request = limits.request.boundedNanoseconds
+      readOff = limits.readOff.boundedNanoseconds
+      lastLook = limits.lastLook.boundedNanoseconds
+      upgraded = limits.upgraded.boundedNanoseconds
+    }
   }
 
   /// What happened on the connection.
   enum Event: Sendable, Equatable {
     /// The server stops.
     case drain
+    /// Whether connections are kept for further requests. Off ends those that are idle.
+    case keepAlive(Bool)
     /// Bytes came; what they mean follows.
     case bytes
     /// A whole request head came; `closes` when it says `Connection: close`.
@@ -34,6 +43,10 @@ struct ConnectionDrain: Sendable, Equatable {
     case responseEnd
     /// All of the response that ended last has been taken by the kernel.
     case flushed
+    /// Another protocol takes over; `bounded` when it must end in time once it was told.
+    case handedOver(bounded: Bool)
+    /// The protocol that took over has sent its last word.
+    case finish
     /// The client has ended its side.
     case inputClosed
     /// The time that `deadline` named has come.
@@ -44,6 +57,10 @@ struct ConnectionDrain: Sendable, Equatable {
   enum Action: Sendable, Equatable {
     /// Add `Connection: close` to the response head.
     case announceClose
+    /// Do not hand this request on; the response before it says close.
+    case refuseRequest
+    /// Tell the protocol that took over that the server stops.
+    case tellSuccessor
     /// Send a FIN; from now on throw away what comes.
     case closeOutput
     /// Close the connection.
@@ -54,6 +71,8 @@ struct ConnectionDrain: Sendable, Equatable {
     case open
     /// A response that says `Connection: close` is being written.
     case lastResponse
+    /// Another protocol has the connection.
+    case handedOver
     /// The FIN is sent.
     case readingOff
     case closed
@@ -61,13 +80,20 @@ struct ConnectionDrain: Sendable, Equatable {
 
   private let limits: Limits
   private var phase = Phase.open
-  private var draining = false
+  private var keepsAlive = true
   private var answeredOne = false
   private var headBegun = false
   private var clientCloses = false
   private var inputEnded = false
   private var lookedAgain = false
+  private var successorIsBounded = false
+  /// Requests whose response has no head yet.
+  private var unanswered = 0
+  /// Until when requests behind others are taken; set by the drain.
+  private var pipelineEnd: UInt64 = .max
 
+  /// Whether the server stops.
+  private(set) var draining = false
   /// Requests whose response has not ended.
   private(set) var inFlight = 0
   /// When `Event.deadline` is due; nil when nothing is waited for.
@@ -85,18 +111,18 @@ struct ConnectionDrain: Sendable, Equatable {
 
   mutating func handle(_ event: Event, at now: UInt64) -> [Action] {
     switch event {
-    case .drain: beginDrain(now)
+    case .drain: return beginDrain(now)
+    case .keepAlive(let keeps): keepAlive(keeps, now)
     case .bytes: noteBytes(now)
-    case .requestHead(let closes):
-      inFlight += 1
-      headBegun = false
-      lookedAgain = false
-      clientCloses = clientCloses || closes
-      deadline = nil
+    case .requestHead(let closes): return beginRequest(closes, now)
     case .responseHead(let closes): return announce(closes)
     case .responseEnd: endResponse(now)
     case .flushed:
       guard phase == .lastResponse, inFlight == 0 else { return [] }
+      return endOutput(now)
+    case .handedOver(let bounded): handOver(bounded, now)
+    case .finish:
+      guard phase == .handedOver else { return [] }
       return endOutput(now)
     case .inputClosed: return endInput(now)
     case .deadline: return expire(now)
@@ -104,11 +130,25 @@ struct ConnectionDrain: Sendable, Equatable {
     return []
   }
 
-  private mutating func beginDrain(_ now: UInt64) {
-    guard !draining else { return }
+  private mutating func beginDrain(_ now: UInt64) -> [Action] {
+    guard !draining else { return [] }
     draining = true
-    guard phase == .open, inFlight == 0 else { return }
-    deadline = now + (headBegun || !answeredOne ? limits.request : limits.linger)
+    pipelineEnd = now + limits.linger
+    switch phase {
+    case .open where inFlight == 0: deadline = now + (headBegun || !answeredOne ? limits.request : limits.linger)
+    case .handedOver:
+      if successorIsBounded { deadline = now + limits.upgraded }
+      return [.tellSuccessor]
+    default: break
+    }
+    return []
+  }
+
+  private mutating func keepAlive(_ keeps: Bool, _ now: UInt64) {
+    guard keeps != keepsAlive else { return }
+    keepsAlive = keeps
+    guard !draining, phase == .open, inFlight == 0, answeredOne, !headBegun else { return }
+    deadline = keeps ? nil : now + limits.linger
   }
 
   private mutating func noteBytes(_ now: UInt64) {
@@ -116,18 +156,31 @@ struct ConnectionDrain: Sendable, Equatable {
     headBegun = true
     lookedAgain = false
     // Only the first bytes of a head buy time: a client that sends one byte now and then does not hold the stop up.
-    guard draining else { return }
+    guard draining || (!keepsAlive && answeredOne) else { return }
     deadline = answeredOne ? now + limits.request : max(deadline ?? 0, now + limits.linger)
+  }
+
+  private mutating func beginRequest(_ closes: Bool, _ now: UInt64) -> [Action] {
+    // Behind a response that is still to be begun, which will say close: the client knows then that this was not handled.
+    guard phase == .open, now < pipelineEnd || unanswered == 0 else { return [.refuseRequest] }
+    inFlight += 1
+    unanswered += 1
+    headBegun = false
+    lookedAgain = false
+    clientCloses = clientCloses || closes
+    deadline = nil
+    return []
   }
 
   /// With several requests pipelined only the last response may say close: those before it would take the others with them.
   private mutating func announce(_ closes: Bool) -> [Action] {
+    unanswered = max(0, unanswered - 1)
     guard phase == .open else { return [] }
     if closes {
       phase = .lastResponse
       return []
     }
-    guard draining || clientCloses, inFlight <= 1 else { return [] }
+    guard draining || clientCloses || !keepsAlive, inFlight <= 1 else { return [] }
     phase = .lastResponse
     return [.announceClose]
   }
@@ -135,7 +188,15 @@ struct ConnectionDrain: Sendable, Equatable {
   private mutating func endResponse(_ now: UInt64) {
     inFlight = max(0, inFlight - 1)
     answeredOne = true
-    if phase == .open, draining, inFlight == 0 { deadline = now + limits.linger }
+    if phase == .open, draining || !keepsAlive, inFlight == 0 { deadline = now + limits.linger }
+  }
+
+  private mutating func handOver(_ bounded: Bool, _ now: UInt64) {
+    guard phase == .open else { return }
+    phase = .handedOver
+    successorIsBounded = bounded
+    inFlight = 0
+    deadline = draining && bounded ? now + limits.upgraded : nil
   }
 
   private mutating func endOutput(_ now: UInt64) -> [Action] {
@@ -168,6 +229,7 @@ struct ConnectionDrain: Sendable, Equatable {
         return []
       }
       return endOutput(now)
+    case .handedOver: return endOutput(now)
     case .readingOff:
       phase = .closed
       return [.close]

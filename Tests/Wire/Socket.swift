@@ -2,21 +2,21 @@ import Foundation
 import Glibc
 
 /// A failed test connection.
-struct SocketError: Error, CustomStringConvertible {
-  let description: String
+package struct SocketError: Error, CustomStringConvertible {
+  package let description: String
 
-  init(_ what: String) {
+  package init(_ what: String) {
     description = "\(what): \(String(cString: strerror(errno)))"
   }
 }
 
 /// A blocking stream socket. Reads and writes give up after two minutes, so a test fails rather than hangs.
-final class Socket: @unchecked Sendable {
-  let descriptor: CInt
+package final class Socket: @unchecked Sendable {
+  package let descriptor: CInt
   private var buffer: [UInt8] = []
   private var isClosed = false
 
-  init(adopting descriptor: CInt) {
+  package init(adopting descriptor: CInt) {
     self.descriptor = descriptor
     var limit = timeval(tv_sec: 120, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -25,7 +25,7 @@ final class Socket: @unchecked Sendable {
 
   deinit { close() }
 
-  static func connect(port: Int, receiveBuffer: CInt? = nil) throws -> Socket {
+  package static func connect(port: Int, receiveBuffer: CInt? = nil) throws -> Socket {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     if var receiveBuffer { setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<CInt>.size)) }
     let connected = Socket(adopting: descriptor)
@@ -34,7 +34,24 @@ final class Socket: @unchecked Sendable {
     return connected
   }
 
-  static func connect(path: String) throws -> Socket {
+  /// Connects to an IPv4 or IPv6 address.
+  package static func connect(host: String, port: Int) throws -> Socket {
+    var v6 = sockaddr_in6()
+    guard inet_pton(AF_INET6, host, &v6.sin6_addr) == 1 else {
+      let connected = Socket(adopting: socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+      var v4 = loopback(port)
+      guard inet_pton(AF_INET, host, &v4.sin_addr) == 1, withSockaddr(&v4, { Glibc.connect(connected.descriptor, $0, $1) }) == 0
+      else { throw SocketError("connect to \(host):\(port)") }
+      return connected
+    }
+    v6.sin6_family = sa_family_t(AF_INET6)
+    v6.sin6_port = UInt16(port).bigEndian
+    let connected = Socket(adopting: socket(AF_INET6, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+    guard withSockaddr(&v6, { Glibc.connect(connected.descriptor, $0, $1) }) == 0 else { throw SocketError("connect to \(host)") }
+    return connected
+  }
+
+  package static func connect(path: String) throws -> Socket {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     let connected = Socket(adopting: descriptor)
     var address = sockaddr_un()
@@ -45,7 +62,7 @@ final class Socket: @unchecked Sendable {
   }
 
   /// A TCP socket on loopback that is bound but does not listen, and its port: connecting to it is refused.
-  static func bound() throws -> (descriptor: CInt, port: Int) {
+  package static func bound() throws -> (descriptor: CInt, port: Int) {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var address = loopback(0)
     guard withSockaddr(&address, { bind(descriptor, $0, $1) }) == 0 else { throw SocketError("bind") }
@@ -57,7 +74,7 @@ final class Socket: @unchecked Sendable {
   }
 
   /// A listening TCP socket on loopback and its port.
-  static func listening() throws -> (descriptor: CInt, port: Int) {
+  package static func listening() throws -> (descriptor: CInt, port: Int) {
     let (descriptor, port) = try bound()
     guard listen(descriptor, 512) == 0 else { throw SocketError("listen") }
     return (descriptor, port)
@@ -71,9 +88,9 @@ final class Socket: @unchecked Sendable {
     return address
   }
 
-  func send(_ text: String) throws { try send(Array(text.utf8)) }
+  package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
-  func send(_ bytes: [UInt8]) throws {
+  package func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
       let count = bytes[sent...].withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
@@ -83,7 +100,7 @@ final class Socket: @unchecked Sendable {
   }
 
   /// Sends what the kernel takes now; the count, or nil when it takes nothing.
-  func sendNow(_ bytes: [UInt8]) -> Int? {
+  package func sendNow(_ bytes: [UInt8]) -> Int? {
     let count = bytes.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)) }
     return count > 0 ? count : nil
   }
@@ -97,7 +114,7 @@ final class Socket: @unchecked Sendable {
     return count > 0
   }
 
-  func read(_ count: Int) throws -> [UInt8] {
+  package func read(_ count: Int) throws -> [UInt8] {
     while buffer.count < count {
       guard try fill() else { throw SocketError("the end came after \(buffer.count) of \(count) octets") }
     }
@@ -106,7 +123,7 @@ final class Socket: @unchecked Sendable {
   }
 
   /// Reads to and with a mark.
-  func read(through mark: String) throws -> String {
+  package func read(through mark: String) throws -> String {
     let pattern = Array(mark.utf8)
     while true {
       if buffer.count >= pattern.count {
@@ -121,25 +138,25 @@ final class Socket: @unchecked Sendable {
   }
 
   /// Reads until the peer's FIN; throws on a reset.
-  func readToEnd() throws -> [UInt8] {
+  package func readToEnd() throws -> [UInt8] {
     while try fill() {}
     defer { buffer = [] }
     return buffer
   }
 
   /// Waits for octets; false when the end of file comes instead.
-  func hasMore() throws -> Bool { try !buffer.isEmpty || fill() }
+  package func hasMore() throws -> Bool { try !buffer.isEmpty || fill() }
 
-  func shutdownOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
+  package func shutdownOutput() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// Closes with a reset.
-  func reset() {
+  package func reset() {
     var now = linger(l_onoff: 1, l_linger: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     close()
   }
 
-  func close() {
+  package func close() {
     if isClosed { return }
     isClosed = true
     _ = Glibc.close(descriptor)
@@ -153,27 +170,27 @@ private func withSockaddr<Address>(_ address: inout Address, _ body: (UnsafePoin
 }
 
 /// Runs what blocks on a thread of its own.
-func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
+package func blocking<Value: Sendable>(_ body: @escaping @Sendable () throws -> Value) async throws -> Value {
   try await withCheckedThrowingContinuation { continuation in
     Thread.detachNewThread { continuation.resume(with: Result(catching: body)) }
   }
 }
 
 /// A message as a test sees it.
-struct Message: Sendable {
-  var start: String
-  var fields: [(name: String, value: String)]
-  var body: [UInt8] = []
+package struct Message: Sendable {
+  package var start: String
+  package var fields: [(name: String, value: String)]
+  package var body: [UInt8] = []
 
   /// The values of a field; the name in lower case.
-  subscript(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
+  package subscript(_ name: String) -> [String] { fields.filter { $0.name == name }.map(\.value) }
 
-  var text: String { String(decoding: body, as: UTF8.self) }
-  var status: Int { Int(start.split(separator: " ").dropFirst().first ?? "") ?? 0 }
+  package var text: String { String(decoding: body, as: UTF8.self) }
+  package var status: Int { Int(start.split(separator: " ").dropFirst().first ?? "") ?? 0 }
 }
 
 extension Socket {
-  func readHead() throws -> Message {
+  package func readHead() throws -> Message {
     let lines = try read(through: "\r\n\r\n").split(separator: "\r\n")
     let fields = lines.dropFirst().map { line in
       let parts = line.split(separator: ":", maxSplits: 1)
@@ -183,7 +200,7 @@ extension Socket {
   }
 
   /// Reads a message whose body is framed by its head; without framing it has none, or, for a response, the rest.
-  func readMessage(isResponse: Bool, hasNoBody: Bool = false) throws -> Message {
+  package func readMessage(isResponse: Bool, hasNoBody: Bool = false) throws -> Message {
     var message = try readHead()
     if hasNoBody || [204, 304].contains(message.status) { return message }
     if message["transfer-encoding"] == ["chunked"] {
@@ -203,7 +220,12 @@ extension Socket {
     return message
   }
 
-  func response(hasNoBody: Bool = false) throws -> Message { try readMessage(isResponse: true, hasNoBody: hasNoBody) }
+  package func response(hasNoBody: Bool = false) throws -> Message { try readMessage(isResponse: true, hasNoBody: hasNoBody) }
 
-  func request() throws -> Message { try readMessage(isResponse: false) }
+  package func request() throws -> Message { try readMessage(isResponse: false) }
+}
+
+/// An address of this machine that hardly anybody else has: a port of it that was closed is not soon somebody else's.
+package func ownLoopbackAddress() -> String {
+  "127.\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254)).\(UInt8.random(in: 1...254))"
 }

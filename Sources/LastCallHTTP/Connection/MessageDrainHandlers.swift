@@ -1,0 +1,117 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+
+/// Tells a ``DrainHandler`` of the HTTP/1.1 messages that pass, and writes `Connection: close` for it. For parts of NIOHTTPTypes.
+///
+/// Its place is behind the codec. Removing it from an active channel says that the connection is handed over to another protocol, as
+/// NIO's upgrade handlers do with their `extraHTTPHandlers`.
+public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandler {
+  /// A part of a request.
+  public typealias InboundIn = HTTPRequestPart
+  /// The same part.
+  public typealias InboundOut = HTTPRequestPart
+  /// A part of a response.
+  public typealias OutboundIn = HTTPResponsePart
+  /// The same part.
+  public typealias OutboundOut = HTTPResponsePart
+
+  private let drain: DrainHandler
+  private var discardsRequest = false
+
+  /// A handler for the connection of `drain`.
+  public init(drain: DrainHandler) {
+    self.drain = drain
+  }
+
+  /// Called by NIO.
+  public func handlerRemoved(context: ChannelHandlerContext) {
+    if context.channel.isActive { drain.handOver(bounded: true) }
+  }
+
+  /// Called by NIO.
+  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if case .head(let head) = unwrapInboundIn(data) {
+      discardsRequest = !drain.requestBegan(closes: head.headerFields.asksForClose) { head.requestName }
+    }
+    if !discardsRequest { context.fireChannelRead(data) }
+  }
+
+  /// Called by NIO.
+  public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch unwrapOutboundIn(data) {
+    case .head(var head) where head.status.kind != .informational:
+      if drain.responseBegins(closes: head.headerFields.asksForClose) { head.headerFields[.connection] = "close" }
+      context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .end: context.write(data, promise: drain.responseEnds(promise, context))
+    default: context.write(data, promise: promise)
+    }
+  }
+}
+
+/// As ``HTTPDrainHandler``, for the parts of NIOHTTP1.
+public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHandler {
+  /// A part of a request.
+  public typealias InboundIn = HTTPServerRequestPart
+  /// The same part.
+  public typealias InboundOut = HTTPServerRequestPart
+  /// A part of a response.
+  public typealias OutboundIn = HTTPServerResponsePart
+  /// The same part.
+  public typealias OutboundOut = HTTPServerResponsePart
+
+  private let drain: DrainHandler
+  private var discardsRequest = false
+
+  /// A handler for the connection of `drain`.
+  public init(drain: DrainHandler) {
+    self.drain = drain
+  }
+
+  /// Called by NIO.
+  public func handlerRemoved(context: ChannelHandlerContext) {
+    if context.channel.isActive { drain.handOver(bounded: true) }
+  }
+
+  /// Called by NIO.
+  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    if case .head(let head) = unwrapInboundIn(data) {
+      discardsRequest = !drain.requestBegan(closes: !head.isKeepAlive) { head.requestName }
+    }
+    if !discardsRequest { context.fireChannelRead(data) }
+  }
+
+  /// Called by NIO.
+  public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch unwrapOutboundIn(data) {
+    case .head(var head) where !(100..<200).contains(head.status.code):
+      if drain.responseBegins(closes: head.headers.asksForClose) { head.headers.replaceOrAdd(name: "connection", value: "close") }
+      context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .end: context.write(data, promise: drain.responseEnds(promise, context))
+    default: context.write(data, promise: promise)
+    }
+  }
+}
+
+/// Whether a value of the Connection field, a list, has the option `close` (RFC 9110 section 7.6.1: options are case-insensitive).
+private func hasClose(_ value: some StringProtocol) -> Bool {
+  value.split(separator: ",").contains { option in String(option.filter { !$0.isWhitespace }).lowercased() == "close" }
+}
+
+extension HTTPFields {
+  fileprivate var asksForClose: Bool { contains(.connection) && self[values: .connection].contains(where: hasClose) }
+}
+
+extension HTTPHeaders {
+  fileprivate var asksForClose: Bool { contains(name: "connection") && self["connection"].contains(where: hasClose) }
+}
+
+extension HTTPRequest {
+  /// Method and path, without the query: a name has to be short and must not carry secrets.
+  var requestName: String { "\(method.rawValue) \((path ?? "").prefix { $0 != "?" })" }
+}
+
+extension HTTPRequestHead {
+  var requestName: String { "\(method.rawValue) \(uri.prefix { $0 != "?" })" }
+}

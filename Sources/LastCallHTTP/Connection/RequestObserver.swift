@@ -1,0 +1,46 @@
+/// Learns of every request, for as long as it is in flight.
+public protocol RequestObserver: Sendable {
+  /// A request has begun. Called on the connection's event loop, so it must not block.
+  ///
+  /// - Parameter name: Method and path without the query, such as `GET /export`.
+  func requestBegan(_ name: String) -> any RequestHandle
+}
+
+/// One request in flight.
+public protocol RequestHandle: Sendable {
+  /// The request is over. Called once, on the connection's event loop.
+  ///
+  /// - Parameter cut: True when this side ended the connection before the whole response was handed to the kernel. A client that went
+  ///   away by itself is not cut.
+  func end(cut: Bool)
+}
+
+/// How a request ended.
+enum RequestOutcome: Sendable, Equatable {
+  /// The kernel has taken the whole response, or another protocol took over.
+  case completed
+  /// This side ended it.
+  case cut
+  /// The client ended it.
+  case abandoned
+}
+
+/// The requests in flight of one connection or stream, oldest first.
+struct RequestTally {
+  private(set) var open = 0
+  private var handles: [any RequestHandle] = []
+
+  mutating func began(_ handle: (any RequestHandle)?) {
+    open += 1
+    // Either all have one or none.
+    if let handle { handles.append(handle) }
+  }
+
+  /// The oldest has ended; false when there was none.
+  mutating func ended(_ outcome: RequestOutcome) -> Bool {
+    guard open > 0 else { return false }
+    open -= 1
+    if !handles.isEmpty { handles.removeFirst().end(cut: outcome == .cut) }
+    return true
+  }
+}

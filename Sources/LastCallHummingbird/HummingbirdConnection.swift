@@ -1,0 +1,148 @@
+import HummingbirdCore
+import LastCallHTTP
+import Logging
+import NIOCore
+import NIOHTTP1
+import NIOHTTP2
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+import NIOHTTPTypesHTTP2
+import NIOWebSocket
+
+/// A connection of a ``HummingbirdService``.
+///
+/// Hummingbird's `HTTP1Channel` builds its pipeline in one piece, with no place for an upgrade; so it is built here, of the same parts,
+/// and `HTTP1Channel` serves it.
+struct HummingbirdConnection: ConnectionPipeline {
+  typealias Stream = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
+
+  indirect enum Value: Sendable {
+    case http1(Stream)
+    case http2(NIOHTTP2Handler.AsyncStreamMultiplexer<Stream>)
+    case webSocket(
+      NIOAsyncChannel<WebSocketFrame, WebSocketFrame>,
+      @Sendable (NIOAsyncChannel<WebSocketFrame, WebSocketFrame>) async throws -> Void)
+    /// The client's first bytes decide.
+    case undecided(EventLoopFuture<Value>)
+  }
+
+  let http: HTTP1Channel
+  let takesHTTP2: Bool
+  let webSocket: WebSocketUpgrade?
+  let logger: Logger
+
+  func setUp(_ channel: any Channel, drain: DrainHandler) -> EventLoopFuture<Value> {
+    guard takesHTTP2 else {
+      return channel.eventLoop.makeCompletedFuture { try setUpHTTP1(channel, drain) }
+    }
+    let decided = channel.eventLoop.makePromise(of: Value.self)
+    // A connection that ends before it has said anything.
+    channel.closeFuture.whenComplete { _ in decided.fail(ChannelError.inputClosed) }
+    closeIfUndecided(decided.futureResult, channel)
+    let drain = NIOLoopBound(drain, eventLoop: channel.eventLoop)
+    return channel.eventLoop.makeCompletedFuture {
+      let preface = HTTP2PrefaceHandler { isHTTP2, channel in
+        channel.eventLoop.makeCompletedFuture {
+          decided.succeed(isHTTP2 ? try setUpHTTP2(channel, drain.value) : try setUpHTTP1(channel, drain.value))
+        }
+      }
+      try channel.pipeline.syncOperations.addHandler(preface)
+      return .undecided(decided.futureResult)
+    }
+  }
+
+  private func setUpHTTP1(_ channel: any Channel, _ drain: DrainHandler) throws -> Value {
+    let pipeline = channel.pipeline.syncOperations
+    var limits = NIOHTTPDecoderLimitConfiguration()
+    limits.maxHeaderFieldSize = http.configuration.httpDecoder.maxHeaderFieldSize
+    limits.maxHeaderListSize = http.configuration.httpDecoder.maxHeaderListSize
+    limits.maxHeaderFieldCount = http.configuration.httpDecoder.maxHeaderFieldCount
+    let encoder = HTTPResponseEncoder()
+    let decoder = ByteToMessageHandler(
+      HTTPRequestDecoder(leftOverBytesStrategy: webSocket == nil ? .dropBytes : .forwardBytes, limitConfiguration: limits))
+    let messages = HTTP1DrainHandler(drain: drain)
+    try pipeline.addHandlers(encoder, decoder, messages)
+    guard let webSocket else { return .http1(try addResponder(channel)) }
+    // Nobody else would answer a first request that is malformed.
+    let errors = HTTPServerProtocolErrorHandler()
+    try pipeline.addHandler(errors)
+    let boundErrors = NIOLoopBound(errors, eventLoop: channel.eventLoop)
+    let upgrade = NIOTypedHTTPServerUpgradeHandler(
+      httpEncoder: encoder, extraHTTPHandlers: [decoder, messages, errors],
+      upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
+        upgraders: [webSocket.upgrader(NIOLoopBound(drain, eventLoop: channel.eventLoop))],
+        notUpgradingCompletionHandler: { channel in
+          channel.pipeline.syncOperations.removeHandler(boundErrors.value).flatMapThrowing { .http1(try addResponder(channel)) }
+        }))
+    try pipeline.addHandler(upgrade)
+    closeIfUndecided(upgrade.upgradeResultFuture, channel)
+    return .undecided(upgrade.upgradeResultFuture)
+  }
+
+  /// Hummingbird's own bound for idle connections begins with the responder.
+  private func closeIfUndecided(_ decided: EventLoopFuture<Value>, _ channel: any Channel) {
+    guard let limit = http.configuration.idleTimeout else { return }
+    let timer = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
+    decided.whenComplete { _ in timer.cancel() }
+  }
+
+  private func addResponder(_ channel: any Channel) throws -> Stream {
+    let pipeline = channel.pipeline.syncOperations
+    try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
+    try pipeline.addHandlers(http.configuration.additionalChannelHandlers())
+    try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: http.configuration.idleTimeout.map { Duration($0) }, logger: logger))
+    return try Stream(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+  }
+
+  private func setUpHTTP2(_ channel: any Channel, _ drain: DrainHandler) throws -> Value {
+    let pipeline = channel.pipeline.syncOperations
+    let connection = HTTP2DrainHandler(drain: drain, eventLoop: channel.eventLoop)
+    let drain = NIOLoopBound(drain, eventLoop: channel.eventLoop)
+    let multiplexer: NIOHTTP2Handler.AsyncStreamMultiplexer<Stream> = try pipeline.configureAsyncHTTP2Pipeline(
+      mode: .server, streamDelegate: connection.streamDelegate
+    ) { stream in
+      stream.eventLoop.makeCompletedFuture {
+        let pipeline = stream.pipeline.syncOperations
+        try pipeline.addHandler(HTTP2FramePayloadToHTTPServerCodec())
+        try pipeline.addHandler(HTTP2StreamHandler(drain: drain))
+        try pipeline.addHandlers(http.configuration.additionalChannelHandlers())
+        return try Stream(wrappingChannelSynchronously: stream)
+      }
+    }
+    try pipeline.addHandler(connection)
+    return .http2(multiplexer)
+  }
+
+  func serve(_ value: Value) async {
+    switch value {
+    case .http1(let stream): await http.handle(value: stream, logger: logger)
+    case .http2(let multiplexer): await serve(multiplexer)
+    case .webSocket(let channel, let serve):
+      do {
+        try await serve(channel)
+      } catch {
+        logger.debug("a WebSocket connection ended: \(error)")
+      }
+      channel.channel.close(promise: nil)
+      _ = try? await channel.channel.closeFuture.get()
+    case .undecided(let future):
+      do {
+        await serve(try await future.get())
+      } catch {
+        logger.debug("a connection ended before its protocol was known: \(error)")
+      }
+    }
+  }
+
+  private func serve(_ multiplexer: NIOHTTP2Handler.AsyncStreamMultiplexer<Stream>) async {
+    do {
+      try await withThrowingDiscardingTaskGroup { group in
+        for try await stream in multiplexer.inbound {
+          group.addTask { await http.handle(value: stream, logger: logger) }
+        }
+      }
+    } catch {
+      logger.debug("an HTTP/2 connection ended: \(error)")
+    }
+  }
+}

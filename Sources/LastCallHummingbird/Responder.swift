@@ -1,0 +1,51 @@
+import Foundation
+import HTTPTypes
+import Hummingbird
+import HummingbirdCore
+import Logging
+import NIOHTTP1
+
+/// What Hummingbird's `Application` does around a responder: a context, a 500 for what is thrown, and the Date field.
+func respond<Responder: HTTPResponder>(by responder: Responder, fields: HTTPFields, logger: Logger) -> HTTP1Channel.Responder
+where Responder.Context: InitializableFromSource<ApplicationRequestContextSource> {
+  { request, writer, channel in
+    let context = Responder.Context(source: ApplicationRequestContextSource(channel: channel, logger: logger))
+    var response: Response
+    do {
+      response = try await responder.respond(to: request, context: context)
+    } catch let error as CancellationError {
+      // The connection was cut; there is nobody to answer.
+      throw error
+    } catch let error as HTTPParserError {
+      // Hummingbird's connection answers it by a 400.
+      throw error
+    } catch {
+      logger.error("\(request.method) \(request.uri.path) failed: \(error)")
+      response = Response(status: .internalServerError)
+    }
+    response.headers.append(contentsOf: fields)
+    response.headers[.date] = dateField()
+    do {
+      try await writer.write(response: response.head, body: response.body)
+    } catch let error as HTTPParserError {
+      // As it is it would be answered, in the middle of this response.
+      throw MalformedBody(cause: error)
+    }
+  }
+}
+
+/// The rest of a request could not be read while its response was being written.
+private struct MalformedBody: Error {
+  var cause: HTTPParserError
+}
+
+/// The time as RFC 9110 section 5.6.7 wants it.
+private func dateField() -> String {
+  var now = time(nil)
+  var parts = tm()
+  gmtime_r(&now, &parts)
+  return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 40) { buffer in
+    let count = strftime(buffer.baseAddress, buffer.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+    return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+  }
+}

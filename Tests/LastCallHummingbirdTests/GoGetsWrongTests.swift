@@ -1,0 +1,120 @@
+import LastCallHTTP
+import LastCallHummingbird
+import ServiceLifecycle
+import Testing
+import Wire
+
+/// Cases that Go's net/http gets wrong, by the number of the issue.
+@Suite struct GoGetsWrongTests {
+  /// A request that the server had read, or was about to, as it closed the idle connection, was lost. Here both race as hard as they can,
+  /// and it is answered. The client sends before it can know of the stop.
+  @Test("go#65802, go#36819, go#23829: a request that meets the idle close", arguments: 0..<20) func idleClose(_ run: Int) async throws {
+    let subject = try Subject.ours()
+    let service = try #require(subject.service)
+    let client = try subject.connect()
+    _ = try await blocking { try client.get("/") }
+    async let report = service.drain()
+    #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    client.close()
+    #expect(await report.isClean)
+    try await subject.running.value
+  }
+
+  /// A connection that was accepted while Shutdown looked, or waited in the queue of the listener, was not drained or was reset.
+  @Test("go#34163, go#33313, go#75591: connections made in the moment of the stop", arguments: 0..<20)
+  func acceptedInTheMoment(_ run: Int) async throws {
+    let subject = try Subject.ours()
+    let service = try #require(subject.service)
+    let first = try subject.connect()
+    _ = try await blocking { try first.get("/") }
+    first.close()
+    let clients = try (0..<8).map { _ in try subject.connect() }
+    async let report = service.drain()
+    for client in clients {
+      let response = try await blocking { try client.get("/") }
+      #expect(response.text == "ok\n")
+      client.close()
+    }
+    #expect(await report.isClean)
+    try await subject.running.value
+  }
+
+  /// Requests of HTTP/2 after Shutdown were accepted without end. Here streams that come before the second GOAWAY are served, and those
+  /// after it are refused; the client knows by the GOAWAY that they were not handled.
+  @Test("go#59038: streams after the second GOAWAY") func lateStreams() async throws {
+    let subject = try Subject.ours(options: .withHTTP2, observes: true)
+    let client = try subject.connect()
+    try client.beginHTTP2()
+    try client.get("/hold", stream: 1)
+    await subject.gate.holds()
+    await subject.stop()
+    #expect(try await blocking { try client.next(.goAway) }.lastStream == 0x7fff_ffff)
+    let ping = try await blocking { try client.next(.ping) }
+    try client.get("/hold", stream: 3)
+    await subject.gate.holds(2)
+    try client.acknowledge(ping)
+    #expect(try await blocking { try client.next(.goAway) }.lastStream == 3)
+    try client.get("/", stream: 5)
+    // Answered in order, so the late stream has been seen.
+    try client.send(HTTP2WireFrame(.ping, payload: Array(repeating: 7, count: 8)))
+    let pong = try await blocking { try client.next(.ping) }
+    #expect(pong.isAcknowledgement)
+    subject.gate.open()
+    let bodies = try await blocking {
+      var ended: Set<UInt32> = []
+      while ended.count < 2 {
+        let frame = try client.readFrame()
+        if frame.stream == 5 { #expect(frame.kind == .reset) }
+        if frame.endsStream { ended.insert(frame.stream) }
+      }
+      return ended
+    }
+    #expect(bodies == [1, 3])
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    client.close()
+    try await subject.running.value
+    #expect(subject.recorder.requests.value.began == ["GET /hold", "GET /hold"])
+    #expect(subject.recorder.requests.value.ended == [false, false])
+  }
+
+  /// A client that never acknowledges the PING held grpc and Hummingbird for ever.
+  @Test func aMissingAcknowledgementIsBounded() async throws {
+    let subject = try Subject.ours(.minute.with(\.pingAck, .milliseconds(50)), options: .withHTTP2)
+    let client = try subject.connect()
+    try client.beginHTTP2()
+    _ = try await blocking { try client.next(.settings) }
+    let begun = ContinuousClock.now
+    await subject.stop()
+    #expect(try await blocking { try client.next(.goAway) }.lastStream == 0x7fff_ffff)
+    let last = try await blocking { try client.next(.goAway) }
+    #expect(last.lastStream == 0)
+    #expect(ContinuousClock.now - begun >= .milliseconds(50))
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    client.close()
+    try await subject.running.value
+  }
+
+  @Test func halfAPrefaceIsBounded() async throws {
+    // The first bytes after the drain began buy a linger.
+    let limits = DrainLimits.minute.with(\.request, .milliseconds(50)).with(\.linger, .milliseconds(50))
+    let subject = try Subject.ours(limits, options: .withHTTP2)
+    let client = try subject.connect()
+    try client.send("PRI * HTTP/2.0\r\n")
+    await subject.recorder.sees([.new])
+    await subject.stop()
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    client.close()
+    try await subject.running.value
+  }
+
+  @Test func aServerOfHTTP2ServesHTTP1Too() async throws {
+    let subject = try Subject.ours(options: .withHTTP2)
+    let client = try subject.connect()
+    #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    subject.service?.connections.drain()
+    #expect(try await blocking { try client.get("/") }.saysClose)
+    client.close()
+    await subject.stop()
+    try await subject.running.value
+  }
+}

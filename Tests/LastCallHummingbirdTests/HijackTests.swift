@@ -1,0 +1,146 @@
+import LastCallHTTP
+import LastCallHummingbird
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+import Testing
+import Wire
+
+extension HummingbirdService.Options {
+  /// Every message is sent back.
+  static var withEcho: Self {
+    var options = Self()
+    options.webSocket = WebSocketUpgrade(
+      shouldUpgrade: { $0.uri == "/ws" ? HTTPHeaders() : nil },
+      serve: { channel in
+        try await channel.executeThenClose { inbound, outbound in
+          for try await frame in inbound {
+            try await outbound.write(WebSocketFrame(fin: true, opcode: frame.opcode, data: frame.unmaskedData))
+            if frame.opcode == .connectionClose { return }
+          }
+        }
+      })
+    return options
+  }
+}
+
+/// Upgraded connections; Go calls them hijacked.
+@Suite struct HijackTests {
+  private func upgraded(_ subject: Subject, with early: [UInt8] = []) async throws -> Socket {
+    let client = try subject.connect()
+    try client.send(Array(Socket.upgradeRequest("/ws").utf8) + early)
+    #expect(try await blocking { try client.readHead() }.status == 101)
+    return client
+  }
+
+  private func end(_ subject: Subject, _ client: Socket) async throws {
+    client.close()
+    await subject.stop()
+    try await subject.running.value
+  }
+
+  @Test func aStopIsToldBy1001AndTheAnswerEndsTheConnection() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try await upgraded(subject)
+    try client.send(WebSocketWireFrame(WebSocketWireFrame.text, Array("one".utf8)))
+    #expect(try await blocking { try client.readWebSocketFrame() }.text == "one")
+    await subject.stop()
+    let close = try await blocking { try client.readWebSocketFrame() }
+    #expect(close.opcode == WebSocketWireFrame.close)
+    #expect(close.closeCode == 1001)
+    try client.send(close)
+    // The FIN, and no second Close.
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    client.close()
+    try await subject.running.value
+  }
+
+  @Test func aClientThatDoesNotAnswerIsBounded() async throws {
+    let subject = try Subject.ours(.minute.with(\.upgraded, .milliseconds(100)), options: .withEcho)
+    let client = try await upgraded(subject)
+    let begun = ContinuousClock.now
+    await subject.stop()
+    #expect(try await blocking { try client.readWebSocketFrame() }.closeCode == 1001)
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    #expect(ContinuousClock.now - begun >= .milliseconds(100))
+    client.close()
+    try await subject.running.value
+  }
+
+  @Test func aConnectionThatIsUpgradedInTheDrainIsToldToo() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try subject.connect()
+    await subject.recorder.sees([.new])
+    subject.service?.connections.drain()
+    try client.send(Socket.upgradeRequest("/ws"))
+    #expect(try await blocking { try client.readHead() }.status == 101)
+    #expect(try await blocking { try client.readWebSocketFrame() }.closeCode == 1001)
+    try await end(subject, client)
+  }
+
+  @Test func aCloseOfTheClientIsAnsweredByTheProgram() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try await upgraded(subject)
+    try client.send(WebSocketWireFrame(WebSocketWireFrame.close, [0x03, 0xe8]))
+    #expect(try await blocking { try client.readWebSocketFrame() }.closeCode == 1000)
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    try await end(subject, client)
+  }
+
+  /// Go: with keep-alive off the upgrade works all the same, and `Connection: Upgrade` is not replaced by close.
+  @Test("TestDisableKeepAliveUpgrade") func testDisableKeepAliveUpgrade() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    subject.service?.connections.setKeepAlive(false)
+    let client = try subject.connect()
+    try client.send(Socket.upgradeRequest("/ws"))
+    let response = try await blocking { try client.readHead() }
+    #expect(response.status == 101)
+    #expect(response["connection"].map { $0.lowercased() } == ["upgrade"])
+    try client.send(WebSocketWireFrame(WebSocketWireFrame.text, Array("still here".utf8)))
+    #expect(try await blocking { try client.readWebSocketFrame() }.text == "still here")
+    try await end(subject, client)
+  }
+
+  /// Go: bytes that came before the hijack are the hijacker's. Here they come in one segment with the request.
+  @Test("TestServerHijackGets", arguments: ["TestServerHijackGetsBackgroundByte": 1, "TestServerHijackGetsBackgroundByte_big": 300])
+  func testServerHijackGets(_ name: String, _ frames: Int) async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let sent = (0..<frames).map { WebSocketWireFrame(WebSocketWireFrame.text, Array("message \($0)".utf8)) }
+    let client = try await upgraded(subject, with: sent.flatMap(\.clientBytes))
+    let received = try await blocking { try (0..<frames).map { _ in try client.readWebSocketFrame() } }
+    #expect(received == sent)
+    try await end(subject, client)
+  }
+
+  /// Go: a handler's writes after the hijack are no HTTP any more. Here all that passes after the 101 is the other protocol's: no head, no
+  /// Connection field, no FIN of ours while nothing stops.
+  @Test("TestWriteAfterHijack") func testWriteAfterHijack() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try await upgraded(subject)
+    for text in ["HTTP/1.1 200 OK", "GET / HTTP/1.1"] {
+      try client.send(WebSocketWireFrame(WebSocketWireFrame.text, Array(text.utf8)))
+      #expect(try await blocking { try client.readWebSocketFrame() }.text == text)
+    }
+    try await end(subject, client)
+  }
+
+  /// Go: a second Hijack is an error. Here a second upgrade request is bytes of the other protocol, whatever that makes of them.
+  @Test("TestDoubleHijack") func testDoubleHijack() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try await upgraded(subject)
+    try client.send(Socket.upgradeRequest("/ws"))
+    client.shutdownOutput()
+    let answer = String(decoding: try await blocking { try client.readToEnd() }, as: UTF8.self)
+    #expect(!answer.contains("101 Switching"))
+    #expect(subject.recorder.states.value.values.first == [.new, .active, .hijacked])
+    try await end(subject, client)
+  }
+
+  @Test func otherRequestsAreServedBesideTheUpgrade() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try subject.connect()
+    #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    try await end(subject, client)
+  }
+}
