@@ -1,20 +1,6 @@
 import Glibc
 import HTTPTypes
 import Hummingbird
-import Synchronization
-
-/// Whether the program still wants requests.
-final class Readiness: Sendable {
-  private let stopping = Atomic<Bool>(false)
-
-  /// False once the program stops.
-  var isReady: Bool { !stopping.load(ordering: .relaxed) }
-
-  /// The program stops.
-  func stop() {
-    stopping.store(true, ordering: .relaxed)
-  }
-}
 
 /// The 64-bit FNV-1a hash (RFC 9923).
 struct FNV1a {
@@ -41,12 +27,14 @@ private struct Upload: ResponseEncodable {
 }
 
 /// What the server answers.
-func makeRouter(_ readiness: Readiness) -> Router<BasicRequestContext> {
+///
+/// - Parameter isReady: Whether the program still wants requests.
+func makeRouter(isReady: @escaping @Sendable () -> Bool) -> Router<BasicRequestContext> {
   let router = Router()
   router.get("/") { _, _ in "hello from \(getpid())\n" }
   router.get("/healthz") { _, _ in "ok\n" }
   router.get("/readyz") { _, _ in
-    let isReady = readiness.isReady
+    let isReady = isReady()
     return Response(
       status: isReady ? .ok : .serviceUnavailable, headers: [.contentType: "text/plain; charset=utf-8"],
       body: .init(byteBuffer: ByteBuffer(string: isReady ? "ready\n" : "stopping\n")))
