@@ -156,6 +156,15 @@ let package = Package(
       ],
       path: "Tests/SignalCases", swiftSettings: strict),
 
+    // The code of the articles.
+    .testTarget(
+      name: "DocExamples",
+      dependencies: [
+        "LastCall", "LastCallTestKit", "LastCallHTTP", "LastCallHummingbird", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      path: "Tests/DocExamples", swiftSettings: strict),
+
     // Programs that stop, for tests that stop them.
     .executableTarget(
       name: "StopCases",
