@@ -6,6 +6,10 @@ extension Termination {
   /// - Parameters:
   ///   - name: what it is called; nil for the current task's name, else the function's.
   ///   - kind: what kind of work it is.
+  ///   - fileID: the caller's file, filled in by the compiler.
+  ///   - line: the caller's line, filled in by the compiler.
+  ///   - function: the caller's function, filled in by the compiler.
+  ///   - isolation: the caller's actor, filled in by the compiler: the body runs there.
   ///   - body: the work. An error counts it as cut when the task was cancelled, else as completed.
   public func track<R>(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function,
@@ -20,6 +24,10 @@ extension Termination {
   /// - Parameters:
   ///   - name: what it is called; nil for the current task's name, else the function's.
   ///   - kind: what kind of work it is.
+  ///   - fileID: the caller's file, filled in by the compiler.
+  ///   - line: the caller's line, filled in by the compiler.
+  ///   - function: the caller's function, filled in by the compiler.
+  ///   - isolation: the caller's actor, filled in by the compiler: the body runs there.
   ///   - body: the work.
   public func track<R>(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function,
@@ -35,6 +43,9 @@ extension Termination {
   /// - Parameters:
   ///   - name: what it is called; nil for the current task's name, else the function's.
   ///   - kind: what kind of work it is.
+  ///   - fileID: the caller's file, filled in by the compiler.
+  ///   - line: the caller's line, filled in by the compiler.
+  ///   - function: the caller's function, filled in by the compiler.
   public func beginWork(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function
   ) -> TrackedWork {
