@@ -16,26 +16,48 @@ import NIOWebSocket
 struct HummingbirdConnection: ConnectionPipeline {
   typealias Stream = NIOAsyncChannel<HTTPRequestPart, HTTPResponsePart>
 
-  indirect enum Value: Sendable {
+  typealias WebSocket = NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
+
+  /// HTTP/1.1, or what its first request asked for.
+  enum FirstRequest: Sendable {
+    case http1(Stream)
+    case webSocket(WebSocket, @Sendable (WebSocket) async throws -> Void)
+  }
+
+  /// What the first bytes have decided.
+  enum Decided: Sendable {
     case http1(Stream)
     case http2(NIOHTTP2Handler.AsyncStreamMultiplexer<Stream>)
-    case webSocket(
-      NIOAsyncChannel<WebSocketFrame, WebSocketFrame>,
-      @Sendable (NIOAsyncChannel<WebSocketFrame, WebSocketFrame>) async throws -> Void)
-    /// The client's first bytes decide.
-    case undecided(EventLoopFuture<Value>)
+    case upgradable(EventLoopFuture<FirstRequest>)
   }
+
+  enum Value: Sendable {
+    case decided(Decided)
+    case undecided(EventLoopFuture<Decided>)
+  }
+
+  /// Makes the decoder's type known to the runtime before two event loops need it at once: with Swift 6.3.1 about one start in 300 under
+  /// load crashed in `swift_conformsToProtocol`, which met the half-made class on the other loop.
+  private static let decoder: Void = { _ = ByteToMessageHandler(HTTPRequestDecoder()) }()
 
   let http: HTTP1Channel
   let takesHTTP2: Bool
   let webSocket: WebSocketUpgrade?
   let logger: Logger
 
+  init(http: HTTP1Channel, takesHTTP2: Bool, webSocket: WebSocketUpgrade?, logger: Logger) {
+    Self.decoder
+    self.http = http
+    self.takesHTTP2 = takesHTTP2
+    self.webSocket = webSocket
+    self.logger = logger
+  }
+
   func setUp(_ channel: any Channel, drain: DrainHandler) -> EventLoopFuture<Value> {
     guard takesHTTP2 else {
-      return channel.eventLoop.makeCompletedFuture { try setUpHTTP1(channel, drain) }
+      return channel.eventLoop.makeCompletedFuture { .decided(try setUpHTTP1(channel, drain)) }
     }
-    let decided = channel.eventLoop.makePromise(of: Value.self)
+    let decided = channel.eventLoop.makePromise(of: Decided.self)
     // A connection that ends before it has said anything.
     channel.closeFuture.whenComplete { _ in decided.fail(ChannelError.inputClosed) }
     closeIfUndecided(decided.futureResult, channel)
@@ -51,7 +73,7 @@ struct HummingbirdConnection: ConnectionPipeline {
     }
   }
 
-  private func setUpHTTP1(_ channel: any Channel, _ drain: DrainHandler) throws -> Value {
+  private func setUpHTTP1(_ channel: any Channel, _ drain: DrainHandler) throws -> Decided {
     let pipeline = channel.pipeline.syncOperations
     var limits = NIOHTTPDecoderLimitConfiguration()
     limits.maxHeaderFieldSize = http.configuration.httpDecoder.maxHeaderFieldSize
@@ -76,11 +98,11 @@ struct HummingbirdConnection: ConnectionPipeline {
         }))
     try pipeline.addHandler(upgrade)
     closeIfUndecided(upgrade.upgradeResultFuture, channel)
-    return .undecided(upgrade.upgradeResultFuture)
+    return .upgradable(upgrade.upgradeResultFuture)
   }
 
   /// Hummingbird's own bound for idle connections begins with the responder.
-  private func closeIfUndecided(_ decided: EventLoopFuture<Value>, _ channel: any Channel) {
+  private func closeIfUndecided<Outcome: Sendable>(_ decided: EventLoopFuture<Outcome>, _ channel: any Channel) {
     guard let limit = http.configuration.idleTimeout else { return }
     let timer = channel.eventLoop.scheduleTask(in: limit) { channel.close(promise: nil) }
     decided.whenComplete { _ in timer.cancel() }
@@ -94,7 +116,7 @@ struct HummingbirdConnection: ConnectionPipeline {
     return try Stream(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
   }
 
-  private func setUpHTTP2(_ channel: any Channel, _ drain: DrainHandler) throws -> Value {
+  private func setUpHTTP2(_ channel: any Channel, _ drain: DrainHandler) throws -> Decided {
     let pipeline = channel.pipeline.syncOperations
     let connection = HTTP2DrainHandler(drain: drain, eventLoop: channel.eventLoop)
     let drain = NIOLoopBound(drain, eventLoop: channel.eventLoop)
@@ -114,24 +136,36 @@ struct HummingbirdConnection: ConnectionPipeline {
   }
 
   func serve(_ value: Value) async {
-    switch value {
+    do {
+      switch value {
+      case .decided(let decided): try await serve(decided)
+      case .undecided(let future): try await serve(try await future.get())
+      }
+    } catch {
+      logger.debug("a connection ended before its protocol was known: \(error)")
+    }
+  }
+
+  private func serve(_ decided: Decided) async throws {
+    switch decided {
     case .http1(let stream): await http.handle(value: stream, logger: logger)
     case .http2(let multiplexer): await serve(multiplexer)
-    case .webSocket(let channel, let serve):
-      do {
-        try await serve(channel)
-      } catch {
-        logger.debug("a WebSocket connection ended: \(error)")
-      }
-      channel.channel.close(promise: nil)
-      _ = try? await channel.channel.closeFuture.get()
-    case .undecided(let future):
-      do {
-        await serve(try await future.get())
-      } catch {
-        logger.debug("a connection ended before its protocol was known: \(error)")
+    case .upgradable(let future):
+      switch try await future.get() {
+      case .http1(let stream): await http.handle(value: stream, logger: logger)
+      case .webSocket(let channel, let serve): await self.serve(channel, serve)
       }
     }
+  }
+
+  private func serve(_ channel: WebSocket, _ body: @Sendable (WebSocket) async throws -> Void) async {
+    do {
+      try await body(channel)
+    } catch {
+      logger.debug("a WebSocket connection ended: \(error)")
+    }
+    channel.channel.close(promise: nil)
+    _ = try? await channel.channel.closeFuture.get()
   }
 
   private func serve(_ multiplexer: NIOHTTP2Handler.AsyncStreamMultiplexer<Stream>) async {

@@ -29,7 +29,7 @@ public struct WebSocketUpgrade: Sendable {
 
   func upgrader(
     _ drain: NIOLoopBound<DrainHandler>
-  ) -> NIOTypedWebSocketServerUpgrader<HummingbirdConnection.Value> {
+  ) -> NIOTypedWebSocketServerUpgrader<HummingbirdConnection.FirstRequest> {
     NIOTypedWebSocketServerUpgrader(
       maxFrameSize: maxFrameSize,
       shouldUpgrade: { channel, head in channel.eventLoop.makeSucceededFuture(shouldUpgrade(head)) },
