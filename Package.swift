@@ -210,7 +210,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
-      dependencies: ["StopPlan", "CLinux", "Linux", "Load", "CommandLineTool", "lastcall-init", "hello", "LoadClient"],
+      dependencies: ["StopPlan", "CLinux", "Linux", "Load", "CommandLineTool", "lastcall-init", "hello", "LoadClient", "SignalCases"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -57,3 +57,19 @@ enum DeliveryCases {
     waitForTheEnd()
   }
 }
+
+/// Go's test of a program that reads from a terminal while it is stopped and continued.
+enum TerminalCases {
+  static func read() async throws {
+    let signals = try Signals.notify(.cont, .winch)
+    say("ready")
+    guard let line = readLine() else { throw Failed("the read ended: \(errno)") }
+    say("got \(line)")
+    try expect(await signals.next() == .cont, "CONT is delivered")
+  }
+
+  private static func say(_ text: String) {
+    let bytes = Array((text + "\n").utf8)
+    _ = write(1, bytes, bytes.count)
+  }
+}

@@ -45,6 +45,7 @@ import Glibc
     "TestNotifyContextStringer": { _ in try ContextCases.stringer() },
     "TestResetIgnore": { try await DispositionCases.resetIgnore($0) },
     "TestInitiallyIgnoredResetIgnore": { try await DispositionCases.initiallyIgnored($0) },
+    "TestTerminalSignal": { _ in try await TerminalCases.read() },
     "pipe": { try await PipeCases.run($0) },
     "mask": { _ in try await DispositionCases.childMask() },
     "fault": { try await DeliveryCases.fault($0) },
