@@ -20,11 +20,12 @@ import Testing
     // Whoever exports last finds the phases before in the metrics already.
     stop.termination.onStop(.exit, "exporter") { _ in
       let flush = try metrics.expectTimer("lastcall_stop_phase_duration", [("phase", "flush")])
-      stop.events.record("flush \(flush.values.last ?? 0)")
+      // The process has one factory, so other tests' phases are in it, too.
+      if flush.values.contains(1_500_000_000) { stop.events.record("flush was handed over") }
     }
     let report = await stop.stop().value
     #expect(report.problem == nil)
-    #expect(stop.events.events == ["flush 1500000000"])
+    #expect(stop.events.events == ["flush was handed over"])
     let hook = try metrics.expectTimer(
       "lastcall_stop_hook_duration", [("hook", "observed buffer"), ("phase", "flush"), ("outcome", "succeeded")])
     #expect(hook.values == [1_500_000_000])
