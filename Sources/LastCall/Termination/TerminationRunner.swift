@@ -263,6 +263,7 @@ final class TerminationRunner: Sendable {
       do {
         try await group.run()
         sendInput.yield(.event(.ended(id, error: nil)))
+        logger.debug("service \(name) has ended")
       } catch {
         logger.error("service \(name) has failed: \(error)")
         sendInput.yield(.event(.ended(id, error: "\(error)")))

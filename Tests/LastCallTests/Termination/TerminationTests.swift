@@ -162,7 +162,11 @@ import Testing
   @Test func theEndOfAServiceStopsTheProgramUnlessItIsIgnored() async {
     let stop = StopFixture()
     stop.termination.add(ClosureService {}, name: "migration", whenItEnds: .ignore)
-    stop.termination.add(ClosureService { await stop.events.wait(for: "http runs") }, name: "job")
+    let job = ClosureService {
+      await stop.events.wait(for: "http runs")
+      await stop.log.wait(forLineWith: "service migration has ended")
+    }
+    stop.termination.add(job, name: "job")
     stop.termination.add(RecordedService(name: "http", events: stop.events), name: "http")
     let report = await stop.termination.run()
     #expect(report.reason == "service job has ended")
