@@ -17,7 +17,7 @@ extension Termination {
     let observation = try? SignalHub.shared.observe(configuration.stopOn.keys) { watchdog.saw($0) }
     let report = await run()
     watchdog.disarm()
-    withExtendedLifetime(observation) {}
-    exit(report.exitCode)
+    // Until the very end: a TERM that is repeated now must not end the process by its default action.
+    withExtendedLifetime(observation) { exit(report.exitCode) }
   }
 }

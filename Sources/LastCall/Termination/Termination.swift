@@ -140,7 +140,8 @@ public final class Termination: Sendable {
   /// Runs the services until the program has to stop, stops it, and says how that came out. It has to be awaited for anything to happen.
   ///
   /// The stop begins by a signal, by ``stop(_:grace:)``, by the end of a service, or when the task is cancelled. A second call waits for
-  /// the same stop. What does not end in its time is left behind: whoever called should exit soon.
+  /// the same stop. What does not end in its time is left behind: whoever called should exit soon. When it returns, signals have their
+  /// former dispositions again: a TERM that is repeated then ends the process, unless ``runAndExit()`` was used instead.
   public func run() async -> TerminationReport {
     let task = state.withLockedValue { state in
       if let result = state.result { return result }
