@@ -118,6 +118,7 @@ let package = Package(
         .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
         .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["Hummingbird"])),
         .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOHTTP2", package: "swift-nio-http2", condition: .when(traits: ["Hummingbird"])),
         .product(name: "NIOHTTPTypes", package: "swift-nio-extras", condition: .when(traits: ["Hummingbird"])),
@@ -129,10 +130,17 @@ let package = Package(
       swiftSettings: strict),
 
     // Examples.
+    .target(
+      name: "HelloRoutes",
+      dependencies: [.product(name: "Hummingbird", package: "hummingbird"), .product(name: "HTTPTypes", package: "swift-http-types")],
+      path: "Examples/hello/Sources/HelloRoutes", swiftSettings: strict),
+    .executableTarget(
+      name: "plain", dependencies: ["HelloRoutes", .product(name: "Hummingbird", package: "hummingbird")],
+      path: "Examples/plain/Sources/plain", swiftSettings: strict),
     .executableTarget(
       name: "hello",
       dependencies: [
-        "LastCall", "LastCallHTTP", "LastCallHummingbird", .product(name: "Hummingbird", package: "hummingbird"),
+        "HelloRoutes", "LastCall", "LastCallHTTP", "LastCallHummingbird", .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "HTTPTypes", package: "swift-http-types"), .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),

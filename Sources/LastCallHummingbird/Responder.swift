@@ -1,4 +1,3 @@
-import Foundation
 import HTTPTypes
 import Hummingbird
 import HummingbirdCore
@@ -24,7 +23,7 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
       response = Response(status: .internalServerError)
     }
     response.headers.append(contentsOf: fields)
-    response.headers[.date] = dateField()
+    response.headers[.date] = DateField.now()
     do {
       try await writer.write(response: response.head, body: response.body)
     } catch let error as HTTPParserError {
@@ -37,15 +36,4 @@ where Responder.Context: InitializableFromSource<ApplicationRequestContextSource
 /// The rest of a request could not be read while its response was being written.
 private struct MalformedBody: Error {
   var cause: HTTPParserError
-}
-
-/// The time as RFC 9110 section 5.6.7 wants it.
-private func dateField() -> String {
-  var now = time(nil)
-  var parts = tm()
-  gmtime_r(&now, &parts)
-  return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 40) { buffer in
-    let count = strftime(buffer.baseAddress, buffer.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
-    return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-  }
 }

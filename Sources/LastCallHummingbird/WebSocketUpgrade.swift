@@ -5,7 +5,8 @@ import NIOWebSocket
 
 /// WebSocket endpoints, by NIO's own upgrader: it upgrades the first request of a connection, and no other.
 ///
-/// When the server drains the client is told by a Close frame 1001; nothing that ``serve`` writes after it is sent. The connection ends when the
+/// When the server drains the client is told by a Close frame 1001, which goes with the answer to its next message or comes after
+/// `DrainLimits.lastMessage`; nothing that ``serve`` writes after it is sent. The connection ends when the
 /// client has answered, or after `DrainLimits.upgraded`.
 public struct WebSocketUpgrade: Sendable {
   /// The greatest frame that is taken, in bytes.

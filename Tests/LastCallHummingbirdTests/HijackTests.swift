@@ -55,6 +55,16 @@ extension HummingbirdService.Options {
     try await subject.running.value
   }
 
+  @Test func aMessageThatComesDuringTheStopIsAnsweredBeforeTheClose() async throws {
+    let subject = try Subject.ours(.minute.with(\.lastMessage, .seconds(60)), options: .withEcho)
+    let client = try await upgraded(subject)
+    await subject.stop()
+    try client.send(WebSocketWireFrame(WebSocketWireFrame.text, Array("late".utf8)))
+    #expect(try await blocking { try client.readWebSocketFrame() }.text == "late")
+    #expect(try await blocking { try client.readWebSocketFrame() }.closeCode == 1001)
+    try await end(subject, client)
+  }
+
   @Test func aClientThatDoesNotAnswerIsBounded() async throws {
     let subject = try Subject.ours(.minute.with(\.upgraded, .milliseconds(100)), options: .withEcho)
     let client = try await upgraded(subject)

@@ -10,6 +10,10 @@ public enum Behaviour: String, Sendable, CaseIterable, Codable, CodingKeyReprese
   case stream
   /// POSTs with a body; the first, third, … of these connections keep alive, the others open a new one for every request.
   case post
+  /// Two to eight GETs written at once, again and again, on one connection (RFC 9112 section 9.3.2).
+  case pipelined
+  /// Text messages of 1 to 1,000 bytes to a WebSocket that echoes them, one after the other on one connection (RFC 6455).
+  case websocket
 }
 
 /// How many of the connections behave in which way.

@@ -14,21 +14,22 @@ final class ConnectionWorker {
   private static let pauseAfterFailure: UInt32 = 20_000
   private static let slowReadPieces: UInt64 = 20
 
-  private let run: LoadRun
+  let run: LoadRun
   private let index: Int
   private let behaviour: Behaviour
   private let keepsConnection: Bool
-  private let path: String
-  private var random: SeededRandom
+  let path: String
+  var random: SeededRandom
   private let bodies: [UInt8]
-  private var buffer = [UInt8](repeating: 0, count: 65_536)
-  private var socket: ClientSocket?
-  private var carriedRequests = 0
+  var buffer = [UInt8](repeating: 0, count: 65_536)
+  private(set) var socket: ClientSocket?
+  var session: WebSocketSession?
+  var carriedRequests = 0
   private var lastServerClose: ServerClose?
   private var requestNumber = 0
   private var hadAnswer = false
 
-  private enum ServerClose {
+  enum ServerClose {
     case announced
     case noticed
   }
@@ -46,9 +47,10 @@ final class ConnectionWorker {
   /// Sends requests until the run is over.
   func work() {
     while run.begin() {
-      if !attempt() { usleep(Self.pauseAfterFailure) }
+      if !attemptOfBehaviour() { usleep(Self.pauseAfterFailure) }
       think()
     }
+    leaveWebSocket()
   }
 
   private func think() {
@@ -57,6 +59,14 @@ final class ConnectionWorker {
       let now = monotonicNow()
       guard now < end else { return }
       usleep(UInt32(min(end - now, 50_000_000) / 1_000) + 1)
+    }
+  }
+
+  private func attemptOfBehaviour() -> Bool {
+    switch behaviour {
+    case .pipelined: attemptPipelined()
+    case .websocket: attemptWebSocket()
+    case .keepAlive, .new, .slow, .stream, .post: attempt()
     }
   }
 
@@ -115,10 +125,10 @@ final class ConnectionWorker {
     return (request, Exchange.Expectation(statuses: run.plan.acceptPost, upload: upload))
   }
 
-  private func open() throws(ClientSocket.ConnectFailure) -> ClientSocket {
+  func open() throws(ClientSocket.ConnectFailure) -> ClientSocket {
     let readsSlowly = behaviour == .stream || (behaviour == .slow && run.plan.slowRead)
     let made = try ClientSocket.connect(
-      to: run.plan.target, milliseconds: run.plan.timeout.pollMilliseconds, receiveBuffer: readsSlowly ? 16_384 : nil)
+      to: run.target, milliseconds: run.plan.timeout.pollMilliseconds, receiveBuffer: readsSlowly ? 16_384 : nil)
     run.update(index) { tally in
       tally.opened += 1
       if lastServerClose != nil { tally.reopened += 1 }
@@ -130,12 +140,12 @@ final class ConnectionWorker {
     return made
   }
 
-  private func drop(_ close: ServerClose?) {
+  func drop(_ close: ServerClose?) {
     socket = nil
     lastServerClose = close
   }
 
-  private func dropIdleReset() {
+  func dropIdleReset() {
     drop(nil)
     run.update(index) { $0.idleReset += 1 }
   }
@@ -182,16 +192,21 @@ final class ConnectionWorker {
     if run.plan.sameBody, behaviour == .slow || behaviour == .stream, !run.isSameBody(path, answer.bodyHash) {
       return lost(.badBody, "the body differs from the first one of this path", port, reused: reused)
     }
+    record(answer, started)
+    return true
+  }
+
+  /// Counts a right answer.
+  func record(_ answer: Exchange.Answer?, _ started: UInt64) {
     let microseconds = (monotonicNow() - started) / 1_000
-    run.update(index) { $0.recordOK(behaviour, microseconds: microseconds, replica: answer.replica) }
+    run.update(index) { $0.recordOK(behaviour, microseconds: microseconds, replica: answer?.replica) }
     if !hadAnswer {
       hadAnswer = true
       run.connectionIsReady()
     }
-    return true
   }
 
-  private func lost(_ failure: FailureClass, _ detail: String, _ port: Int, reused: Bool) -> Bool {
+  func lost(_ failure: FailureClass, _ detail: String, _ port: Int, reused: Bool) -> Bool {
     let offset = run.elapsed(monotonicNow())
     run.update(index) {
       $0.recordLost(

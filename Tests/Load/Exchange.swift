@@ -63,6 +63,10 @@ public struct Exchange: Sendable {
     public var replica: String?
     /// Whether another request may follow on this connection.
     public var reusable: Bool
+    /// Whether the response said that the server closes the connection.
+    public var announcesClose = false
+    /// Whether the response's end did not depend on the connection's end.
+    public var isFramed = true
   }
 
   /// How an exchange ended.
@@ -78,6 +82,7 @@ public struct Exchange: Sendable {
   private let reused: Bool
   private let requestBytes: Int
   private let expectation: Expectation
+  private let isPipelined: Bool
   private var sendError: Int32?
   private var parser = ResponseParser()
   private var hash = FNV1a()
@@ -86,13 +91,17 @@ public struct Exchange: Sendable {
 
   /// How many bytes of the request the kernel has taken.
   public private(set) var bytesSent = 0
+  /// What came behind the response, where requests are pipelined.
+  private(set) var excess: ArraySlice<UInt8> = []
 
   /// An exchange that is about to send.
   /// - Parameters:
   ///   - reused: whether the connection carried a request before.
   ///   - requestBytes: the length of the request.
   ///   - expectation: what is a right answer.
-  public init(reused: Bool, requestBytes: Int, expectation: Expectation) {
+  ///   - isPipelined: whether bytes behind the response are those of the next one.
+  public init(reused: Bool, requestBytes: Int, expectation: Expectation, isPipelined: Bool = false) {
+    self.isPipelined = isPipelined
     self.reused = reused
     self.requestBytes = requestBytes
     self.expectation = expectation
@@ -136,6 +145,8 @@ public struct Exchange: Sendable {
         start += piece.prefix(1024 - start.count)
         count += piece.count
       }
+    } catch FramingError.excess(let more) where isPipelined {
+      excess = bytes.suffix(more)
     } catch {
       return .lost(.badBody, "invalid response: \(error), \(position)")
     }
@@ -161,7 +172,8 @@ public struct Exchange: Sendable {
     let wholeRequestSent = bytesSent == requestBytes && sendError == nil
     return .ok(
       Answer(
-        status: head.status, bodyHash: hash.value, replica: replica(head), reusable: wholeRequestSent && !head.closes && framed(head)))
+        status: head.status, bodyHash: hash.value, replica: replica(head), reusable: wholeRequestSent && !head.closes && framed(head),
+        announcesClose: head.closes, isFramed: framed(head)))
   }
 
   /// Whether the response's end did not depend on the connection's end.

@@ -16,6 +16,8 @@ public enum FailureClass: String, Sendable, CaseIterable, Codable, CodingKeyRepr
   case unexpectedStatus
   /// The response is no valid HTTP/1.1, or is not what was asked for: wrong checksum, wrong length, bytes nobody asked for.
   case badBody
+  /// A WebSocket message that was sent before the server's Close frame came, and was not echoed.
+  case unanswered
   /// The client itself could not make the attempt: no free port, no descriptor. Such a run proves nothing about the server.
   case localError
 }

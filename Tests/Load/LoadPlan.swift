@@ -40,11 +40,13 @@ public struct LoadPlan: Sendable {
 
   /// Where it goes.
   public var target: Endpoint
+  /// Where new connections go after ``LoadRun/switchTarget()``, and back: a second instance of the same service.
+  public var otherTarget: Endpoint?
   /// How many connections are kept busy, 1…4096.
   public var connections = 64
   /// How they behave.
   public var mix = Mix.standard
-  /// What `keep-alive` and `new` ask for.
+  /// What `keep-alive`, `new` and `pipelined` ask for.
   public var pathGet = "/"
   /// What `slow` asks for: something that takes about a second.
   public var pathSlow = "/slow?ms=1000"
@@ -52,6 +54,8 @@ public struct LoadPlan: Sendable {
   public var pathStream = "/stream?chunks=20&ms=50"
   /// Where `post` sends bodies.
   public var pathPost = "/upload"
+  /// Where `websocket` sends messages.
+  public var pathWebSocket = "/ws"
   /// No request is begun after this time; at most ``longestDuration``.
   public var duration = Duration.seconds(30)
   /// No request is begun after so many.
@@ -78,10 +82,11 @@ public struct LoadPlan: Sendable {
 
   func path(_ behaviour: Behaviour) -> String {
     switch behaviour {
-    case .keepAlive, .new: pathGet
+    case .keepAlive, .new, .pipelined: pathGet
     case .slow: pathSlow
     case .stream: pathStream
     case .post: pathPost
+    case .websocket: pathWebSocket
     }
   }
 }

@@ -8,6 +8,7 @@ public final class LoadRun: Sendable {
   private let tallies: [LockedTally]
   private let behaviours: [Behaviour]
   private let stopping = Atomic<Bool>(false)
+  private let usesOther = Atomic<Bool>(false)
   private let begun = Atomic<Int>(0)
   private let startTime = Atomic<UInt64>(0)
   private let endTime = Atomic<UInt64>(0)
@@ -70,6 +71,16 @@ public final class LoadRun: Sendable {
   /// Begins no further request; those in flight are finished.
   public func stop() {
     stopping.store(true, ordering: .relaxed)
+  }
+
+  /// Sends connections made from now on to the other target, or back; those that are there stay.
+  public func switchTarget() {
+    _ = usesOther.logicalXor(true, ordering: .relaxed)
+  }
+
+  /// Where new connections go.
+  var target: Endpoint {
+    usesOther.load(ordering: .relaxed) ? plan.otherTarget ?? plan.target : plan.target
   }
 
   /// What has happened so far.

@@ -20,15 +20,17 @@ struct Arguments {
     Keeps connections busy and puts every request that did not get its whole, right answer into a class.
 
       --connections N        connections kept busy, 1 to 4096 (64)
-      --mix NAME=W,...       keep-alive=24,new=16,slow=8,stream=8,post=8
+      --mix NAME=W,...       keep-alive=24,new=16,slow=8,stream=8,post=8; there are also pipelined and websocket
+      --other ADDRESS        a second instance: USR1 sends new connections there, the next USR1 back
       --duration TIME        30s, 500ms or 2m, at most 20m (30s)
       --requests N           begin no more than N requests
       --timeout TIME         a request is lost when no byte has moved for this long (15s)
       --think TIME           pause of a connection between requests (0s)
-      --path-get PATH        what keep-alive and new ask for (/)
+      --path-get PATH        what keep-alive, new and pipelined ask for (/)
       --path-slow PATH       something that takes about a second (/slow?ms=1000)
       --path-stream PATH     a long or chunked response (/stream?chunks=20&ms=50)
       --path-post PATH       where bodies go (/upload)
+      --path-websocket PATH  a WebSocket that echoes (/ws)
       --accept-post S,S      statuses that are right answers to a POST (200 to 299)
       --verify-post          a POST's answer must be {"bytes":N,"fnv":"hex"} and right
       --slow-read            slow reads so slowly that a response takes about a second
@@ -103,6 +105,11 @@ struct Arguments {
         throw UsageError(message: "--duration \(value) is longer than 20m, the most a run may take")
       }
       return { $0.plan.duration = time }
+    case "--other":
+      guard let other = Endpoint(parsing: value) else {
+        throw UsageError(message: "--other '\(value)' is no address of this machine; write http://127.0.0.1:PORT")
+      }
+      return { $0.plan.otherTarget = other }
     case "--requests":
       let count = try number(name, value, 1...Int.max)
       return { $0.plan.requests = count }
@@ -119,7 +126,7 @@ struct Arguments {
     case "--think":
       let time = try duration(name, value)
       return { $0.plan.think = time }
-    case "--path-get", "--path-slow", "--path-stream", "--path-post": return try pathChange(name, value)
+    case "--path-get", "--path-slow", "--path-stream", "--path-post", "--path-websocket": return try pathChange(name, value)
     case "--accept-post":
       let statuses = try value.split(separator: ",", omittingEmptySubsequences: false).map { part throws(UsageError) in
         try number(name, String(part), 100...599)
@@ -138,6 +145,7 @@ struct Arguments {
       case "--path-get": arguments.plan.pathGet = value
       case "--path-slow": arguments.plan.pathSlow = value
       case "--path-stream": arguments.plan.pathStream = value
+      case "--path-websocket": arguments.plan.pathWebSocket = value
       default: arguments.plan.pathPost = value
       }
     }

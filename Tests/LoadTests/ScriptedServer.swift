@@ -110,6 +110,13 @@ final class ServerConnection {
     while fill() { buffered = [] }
   }
 
+  /// Whether the client has sent more, as far as that is here now.
+  func hasMore() -> Bool {
+    if !buffered.isEmpty { return true }
+    var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 0) == 1 && fill()
+  }
+
   private func readUntil(_ mark: String) -> String? {
     let wanted = Array(mark.utf8)
     while true {
@@ -122,7 +129,8 @@ final class ServerConnection {
     }
   }
 
-  private func read(_ count: Int) -> [UInt8]? {
+  /// Reads that many bytes; nil when the client ends before.
+  func read(_ count: Int) -> [UInt8]? {
     while buffered.count < count {
       guard fill() else { return nil }
     }

@@ -109,7 +109,9 @@ struct ConnectionDrain: Sendable, Equatable {
   /// Whether further requests are no longer handed on.
   var refusesRequests: Bool { phase != .open }
 
-  mutating func handle(_ event: Event, at now: UInt64) -> [Action] {
+  /// - Parameter time: is only looked at when something depends on it: requests of a server that goes on need none.
+  mutating func handle(_ event: Event, at time: @autoclosure () -> UInt64) -> [Action] {
+    let now = needsTime(event) ? time() : 0
     switch event {
     case .drain: return beginDrain(now)
     case .keepAlive(let keeps): keepAlive(keeps, now)
@@ -128,6 +130,14 @@ struct ConnectionDrain: Sendable, Equatable {
     case .deadline: return expire(now)
     }
     return []
+  }
+
+  private func needsTime(_ event: Event) -> Bool {
+    guard !draining, keepsAlive, phase == .open else { return true }
+    return switch event {
+    case .bytes, .requestHead, .responseHead, .responseEnd, .flushed: false
+    case .drain, .keepAlive, .handedOver, .finish, .inputClosed, .deadline: true
+    }
   }
 
   private mutating func beginDrain(_ now: UInt64) -> [Action] {

@@ -6,14 +6,12 @@ import NIOCore
 /// HTTP/2. When another protocol takes over (``handOver(bounded:)``) it is told of the stop by NIO's `ChannelShouldQuiesceEvent`.
 ///
 /// The channel needs `ChannelOptions.allowRemoteHalfClosure`.
-public final class DrainHandler: ChannelDuplexHandler {
+public final class DrainHandler: ChannelInboundHandler {
   /// Bytes from the client.
   public typealias InboundIn = ByteBuffer
   /// The same bytes.
   public typealias InboundOut = ByteBuffer
   /// Bytes for the client.
-  public typealias OutboundIn = ByteBuffer
-  /// The same bytes.
   public typealias OutboundOut = ByteBuffer
 
   let connections: Connections

@@ -15,6 +15,10 @@ public struct DrainLimits: Sendable, Hashable {
   /// How long an idle connection is looked at once more before its end: what the kernel has received already is then read. 5 ms.
   public var lastLook: Duration = .milliseconds(5)
 
+  /// How long a WebSocket client may bring one more message before it is told of the stop; the answer to that message and the Close frame are
+  /// then sent together, so that no message crosses the Close. At most a quarter of ``upgraded``. 100 ms.
+  public var lastMessage: Duration = .milliseconds(100)
+
   /// How long an upgraded connection may take to end after it was told. 5 s.
   public var upgraded: Duration = .seconds(5)
 

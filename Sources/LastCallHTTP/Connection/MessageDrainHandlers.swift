@@ -42,7 +42,9 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch unwrapOutboundIn(data) {
     case .head(var head) where head.status.kind != .informational:
-      if drain.responseBegins(closes: head.headerFields.asksForClose) { head.headerFields[.connection] = "close" }
+      // What is not changed is handed on as it is: to wrap it again would cost a copy.
+      guard drain.responseBegins(closes: head.headerFields.asksForClose) else { return context.write(data, promise: promise) }
+      head.headerFields[.connection] = "close"
       context.write(wrapOutboundOut(.head(head)), promise: promise)
     case .end: context.write(data, promise: drain.responseEnds(promise, context))
     default: context.write(data, promise: promise)
@@ -86,7 +88,8 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch unwrapOutboundIn(data) {
     case .head(var head) where !(100..<200).contains(head.status.code):
-      if drain.responseBegins(closes: head.headers.asksForClose) { head.headers.replaceOrAdd(name: "connection", value: "close") }
+      guard drain.responseBegins(closes: head.headers.asksForClose) else { return context.write(data, promise: promise) }
+      head.headers.replaceOrAdd(name: "connection", value: "close")
       context.write(wrapOutboundOut(.head(head)), promise: promise)
     case .end: context.write(data, promise: drain.responseEnds(promise, context))
     default: context.write(data, promise: promise)
@@ -109,9 +112,20 @@ extension HTTPHeaders {
 
 extension HTTPRequest {
   /// Method and path, without the query: a name has to be short and must not carry secrets.
-  var requestName: String { "\(method.rawValue) \((path ?? "").prefix { $0 != "?" })" }
+  var requestName: String { nameOfRequest(method.rawValue, path ?? "") }
 }
 
 extension HTTPRequestHead {
-  var requestName: String { "\(method.rawValue) \(uri.prefix { $0 != "?" })" }
+  var requestName: String { nameOfRequest(method.rawValue, uri) }
+}
+
+/// Every request is named, so this looks at bytes and allocates once.
+private func nameOfRequest(_ method: String, _ path: String) -> String {
+  let end = path.utf8.firstIndex(of: UInt8(ascii: "?")) ?? path.utf8.endIndex
+  var name = ""
+  name.reserveCapacity(method.utf8.count + 1 + path.utf8.count)
+  name += method
+  name += " "
+  name += path[..<end]
+  return name
 }

@@ -15,6 +15,7 @@ public final class WebSocketDrainHandler: ChannelDuplexHandler {
 
   private let drain: DrainHandler
   private var machine = WebSocketDrain()
+  private var timer: Scheduled<Void>?
 
   /// A handler for the connection of `drain`.
   public init(drain: DrainHandler) {
@@ -22,15 +23,35 @@ public final class WebSocketDrainHandler: ChannelDuplexHandler {
   }
 
   private func perform(_ event: WebSocketDrain.Event, _ context: ChannelHandlerContext) {
+    let limits = drain.connections.limits
     switch machine.handle(event) {
+    case .awaitMessage: schedule(limits.lastMessage.boundedNanoseconds, context)
+    case .awaitAnswer: schedule(limits.linger.boundedNanoseconds, context)
     case .sendClose:
+      timer?.cancel()
       var status = context.channel.allocator.buffer(capacity: 2)
       status.write(webSocketErrorCode: .goingAway)
       let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: status)
-      context.writeAndFlush(wrapOutboundOut(frame), promise: nil)
+      context.write(wrapOutboundOut(frame), promise: nil)
+      // Behind an answer it goes with the answer's own flush: the client reads both at once and sends nothing between them.
+      if case .wrote = event { return }
+      context.flush()
     case .finish: drain.finish()
     case nil: break
     }
+  }
+
+  /// A part of the bound for upgraded connections is left for the client's answer to the Close.
+  private func schedule(_ nanoseconds: UInt64, _ context: ChannelHandlerContext) {
+    let most = drain.connections.limits.upgraded.boundedNanoseconds / 4
+    timer = context.eventLoop.assumeIsolated().scheduleTask(in: .nanoseconds(Int64(min(nanoseconds, most)))) {
+      self.perform(.deadline, context)
+    }
+  }
+
+  /// Called by NIO.
+  public func handlerRemoved(context: ChannelHandlerContext) {
+    timer?.cancel()
   }
 
   /// Called by NIO.
@@ -48,7 +69,10 @@ public final class WebSocketDrainHandler: ChannelDuplexHandler {
   /// Called by NIO.
   public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     let kind = unwrapOutboundIn(data).kind
-    if machine.mayWrite(kind) { return context.write(data, promise: promise) }
+    if machine.mayWrite(kind) {
+      context.write(data, promise: promise)
+      return perform(.wrote(kind), context)
+    }
     // A second Close is what the program behind owes the client's; the first one has said it.
     if kind == .close { promise?.succeed() } else { promise?.fail(ChannelError.outputClosed) }
   }
@@ -69,7 +93,7 @@ extension WebSocketFrame {
     switch opcode {
     case .connectionClose: .close
     case .ping, .pong: .control
-    default: .data
+    default: fin ? .data : .fragment
     }
   }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTypes
+import HelloRoutes
 import Hummingbird
 import LastCall
 import LastCallHTTP

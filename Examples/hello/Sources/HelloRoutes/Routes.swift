@@ -29,7 +29,7 @@ private struct Upload: ResponseEncodable {
 /// What the server answers.
 ///
 /// - Parameter isReady: Whether the program still wants requests.
-func makeRouter(isReady: @escaping @Sendable () -> Bool) -> Router<BasicRequestContext> {
+package func makeRouter(isReady: @escaping @Sendable () -> Bool) -> Router<BasicRequestContext> {
   let router = Router()
   router.get("/") { _, _ in "hello from \(getpid())\n" }
   router.get("/healthz") { _, _ in "ok\n" }
