@@ -10,6 +10,8 @@ let package = Package(
   name: "lastcall",
   products: [
     .library(name: "LastCall", targets: ["LastCall"]),
+    .library(name: "LastCallGRPC", targets: ["LastCallGRPC"]),
+    .library(name: "LastCallTracing", targets: ["LastCallTracing"]),
     .library(name: "LastCallTestKit", targets: ["LastCallTestKit"]),
     .executable(name: "lastcall", targets: ["CommandLineTool"]),
     .executable(name: "lastcall-init", targets: ["lastcall-init"]),
@@ -22,7 +24,9 @@ let package = Package(
     .trait(name: "Tools", description: "The programs lastcall, lastcall-init and lastcall-keeper."),
     .trait(name: "HTTP", description: "The product LastCallHTTP, for SwiftNIO servers."),
     .trait(name: "Hummingbird", description: "The product LastCallHummingbird.", enabledTraits: ["HTTP"]),
-    .default(enabledTraits: ["Tools", "Hummingbird"]),
+    .trait(name: "GRPC", description: "The product LastCallGRPC."),
+    .trait(name: "Tracing", description: "The product LastCallTracing."),
+    .default(enabledTraits: ["Tools", "Hummingbird", "GRPC", "Tracing"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
@@ -36,6 +40,9 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-nio-http2", from: "1.46.0"),
     .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-2", from: "2.4.0"),
+    .package(url: "https://github.com/grpc/grpc-swift-nio-transport", from: "2.9.0"),
+    .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
   ],
   targets: [
     // Ring 0: values and state machines. No Foundation, no I/O, no clock; compiles in Embedded Swift.
@@ -84,6 +91,22 @@ let package = Package(
         .product(name: "Logging", package: "swift-log"), .product(name: "Metrics", package: "swift-metrics"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+
+    // Adapters: the library and one foreign package each.
+    .target(
+      name: "LastCallGRPC",
+      dependencies: [
+        "LastCall", .product(name: "GRPCCore", package: "grpc-swift-2", condition: .when(traits: ["GRPC"])),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "LastCallTracing",
+      dependencies: [
+        "LastCall", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
       ],
       swiftSettings: strict),
 
@@ -187,6 +210,23 @@ let package = Package(
       dependencies: [
         "LastCall", "LastCallTestKit", "SignalCases", "StopCases", "Seeded",
         .product(name: "Metrics", package: "swift-metrics"), .product(name: "MetricsTestKit", package: "swift-metrics"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LastCallGRPCTests",
+      dependencies: [
+        "LastCallGRPC", "LastCallTestKit", .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+        .product(name: "GRPCCore", package: "grpc-swift-2", condition: .when(traits: ["GRPC"])),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport", condition: .when(traits: ["GRPC"])),
+        .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LastCallTracingTests",
+      dependencies: [
+        "LastCallTracing", "LastCallTestKit",
+        .product(name: "InMemoryTracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+        .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
       ],
       swiftSettings: strict),
     .testTarget(name: "StopPlanTests", dependencies: ["StopPlan", "Seeded"], swiftSettings: strict),

@@ -135,12 +135,13 @@ extension TerminationMachine {
   }
 
   mutating func cutLevel(_ now: Duration, _ actions: inout [Action]) {
-    for id in levels.indices.contains(level) ? levels[level] : [] where entries[id].outcome == nil { cut(id, now, &actions) }
+    // The work first, so that the report names what a service breaks off because it is cut.
     if phase == .drain, level + 1 >= levels.count, workIsEmpty != true, !workWasCut {
       workWasCut = true
       if let last = records.indices.last { records[last].wasCut = true }
       actions.append(.cutWork)
     }
+    for id in levels.indices.contains(level) ? levels[level] : [] where entries[id].outcome == nil { cut(id, now, &actions) }
   }
 
   private mutating func cut(_ id: Participant.ID, _ now: Duration, _ actions: inout [Action]) {

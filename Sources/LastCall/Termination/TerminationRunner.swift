@@ -11,6 +11,8 @@ final class TerminationRunner: Sendable {
     var entries: [TerminationReport.Entry] = []
     var abandoned: [WorkRegistry.Snapshot] = []
     var abandonedCounts: [(kind: TrackedWork.Kind, count: Int)] = []
+    /// What had ended when the rest was abandoned; what ends later is among the abandoned already.
+    var endedBeforeCut: [TrackedWork.Kind: WorkRegistry.Counts]?
     var registrations: [Registration] = []
     var hasToldMetricsOf: Set<Participant.ID> = []
   }
@@ -227,8 +229,8 @@ final class TerminationRunner: Sendable {
 
   private func cutWork() {
     let left = work.snapshot(limit: 100)
-    let counts = work.counts()
-    state.withLockedValue { ($0.abandoned, $0.abandonedCounts) = (left, counts) }
+    let (counts, ended) = work.tally()
+    state.withLockedValue { ($0.abandoned, $0.abandonedCounts, $0.endedBeforeCut) = (left, counts, ended) }
     logger.warning("stop: the drain is over, \(counts.reduce(0) { $0 + $1.count }) pieces of work are abandoned")
   }
 
@@ -281,7 +283,7 @@ final class TerminationRunner: Sendable {
     let now = clock.now
     return state.withLockedValue { state in
       TerminationReport(
-        state.machine, codes: configuration.exitCodes, work: work.ended(),
+        state.machine, codes: configuration.exitCodes, work: state.endedBeforeCut ?? work.ended(),
         abandoned: state.abandoned.map {
           TerminationReport.Abandoned(
             name: $0.name, kind: $0.kind.description, age: (now - $0.began).inSeconds, note: $0.note, location: "\($0.fileID):\($0.line)")

@@ -75,32 +75,21 @@ final class WorkList: Sendable {
     }
   }
 
-  /// How many there are of each kind.
-  func counts() -> [(kind: TrackedWork.Kind, count: Int)] {
+  /// How many there are of each kind, and how many have ended since the program began, at one moment.
+  func tally() -> (current: [TrackedWork.Kind: Int], ended: [TrackedWork.Kind: WorkRegistry.Counts]) {
     state.withLockedValue { state in
-      var counts: [(kind: TrackedWork.Kind, count: Int)] = []
+      var current: [TrackedWork.Kind: Int] = [:]
       var next = state.first
       while let entry = next {
         next = entry._withUnsafeGuaranteedRef { work in
-          if let index = counts.firstIndex(where: { $0.kind == work.kind }) {
-            counts[index].count += 1
-          } else {
-            counts.append((work.kind, 1))
-          }
+          current[work.kind, default: 0] += 1
           return work.links.next
         }
       }
-      return counts
-    }
-  }
-
-  /// How many of each kind have ended since the program began.
-  func ended() -> [TrackedWork.Kind: WorkRegistry.Counts] {
-    state.withLockedValue { state in
       var ended = state.ended
       if state.tasks != WorkRegistry.Counts() { ended[.task] = state.tasks }
       if state.requests != WorkRegistry.Counts() { ended[.request] = state.requests }
-      return ended
+      return (current, ended)
     }
   }
 }

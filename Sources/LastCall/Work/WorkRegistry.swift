@@ -60,21 +60,23 @@ final class WorkRegistry: Sendable {
   }
 
   /// How many there are of each kind, in alphabetical order.
-  func counts() -> [(kind: TrackedWork.Kind, count: Int)] {
-    var counts: [TrackedWork.Kind: Int] = [:]
-    for list in lists {
-      for (kind, count) in list.counts() { counts[kind, default: 0] += count }
-    }
-    return counts.map { (kind: $0.key, count: $0.value) }.sorted { $0.kind.description < $1.kind.description }
-  }
+  func counts() -> [(kind: TrackedWork.Kind, count: Int)] { tally().current }
 
   /// How many of each kind have ended since the program began.
-  func ended() -> [TrackedWork.Kind: Counts] {
-    lists.reduce(into: [:]) { sum, list in
-      for (kind, counts) in list.ended() {
-        sum[kind, default: Counts()].completed += counts.completed
-        sum[kind, default: Counts()].cut += counts.cut
+  func ended() -> [TrackedWork.Kind: Counts] { tally().ended }
+
+  /// Both: whatever there was is in one of them, and not in the other, also when it ends just now.
+  func tally() -> (current: [(kind: TrackedWork.Kind, count: Int)], ended: [TrackedWork.Kind: Counts]) {
+    var current: [TrackedWork.Kind: Int] = [:]
+    var ended: [TrackedWork.Kind: Counts] = [:]
+    for list in lists {
+      let tally = list.tally()
+      for (kind, count) in tally.current { current[kind, default: 0] += count }
+      for (kind, counts) in tally.ended {
+        ended[kind, default: Counts()].completed += counts.completed
+        ended[kind, default: Counts()].cut += counts.cut
       }
     }
+    return (current.map { (kind: $0.key, count: $0.value) }.sorted { $0.kind.description < $1.kind.description }, ended)
   }
 }

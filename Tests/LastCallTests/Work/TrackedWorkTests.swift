@@ -47,6 +47,27 @@ import Testing
     stuck.end()
   }
 
+  /// What a service has under way ends as soon as the service is cancelled: the report still names it, and counts it once.
+  @Test func workThatIsBrokenOffByTheCutOfItsServiceIsNamedAndCountedOnce() async {
+    let stop = StopFixture()
+    let stuck = stop.termination.beginWork("GET /export", kind: .request)
+    let service = RecordedService(name: "http", events: stop.events) {
+      await withTaskCancellationHandler {
+        await untilCancelled()
+      } onCancel: {
+        stuck.end(cut: true)
+      }
+    }
+    stop.termination.add(service, name: "http")
+    let running = stop.stop()
+    await stop.events.wait(for: "http told")
+    stop.clock.advance(by: .seconds(20))
+    let report = await running.value
+    #expect(report.abandoned.map(\.name) == ["GET /export"])
+    #expect(report.work == [.init(kind: "request", completed: 0, cut: 1)])
+    #expect(report.hook("http")?.outcome == "overran")
+  }
+
   @Test func workThatBeginsInTheDrainIsAwaitedToo() async {
     let stop = StopFixture()
     let first = stop.termination.beginWork("first")
