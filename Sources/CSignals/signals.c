@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LC_SIGNALS 64
@@ -55,10 +56,44 @@ static void set_default(int number) {
   sigaction(number, &action, NULL);
 }
 
-static int output_is_broken(void) {
-  struct pollfd ends[2] = {{.fd = 1, .events = 0}, {.fd = 2, .events = 0}};
-  if (poll(ends, 2, 0) <= 0) return 0;
-  return ((ends[0].revents | ends[1].revents) & POLLERR) != 0;
+static int is_broken(int descriptor) {
+  struct pollfd end = {.fd = descriptor, .events = 0};
+  struct stat status;
+  if (poll(&end, 1, 0) <= 0) return 0;
+  // A socket whose other side is gone says HUP; a pipe without a reader says ERR.
+  if (end.revents & POLLERR) return 1;
+  return (end.revents & POLLHUP) && fstat(descriptor, &status) == 0 && S_ISSOCK(status.st_mode);
+}
+
+static int output_is_broken(void) { return is_broken(1) || is_broken(2); }
+
+static void handle(int number, siginfo_t *info, void *context);
+
+static int is_ours(const struct sigaction *action) { return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle; }
+
+static void mark(uint64_t bit, int by_kernel) {
+  if (by_kernel) atomic_fetch_or(&from_kernel_mask, bit);
+  atomic_fetch_or(&pending, bit);
+  char byte = 0;
+  // A full pipe wakes the reader as well.
+  ssize_t ignored = write(wake_writer, &byte, 1);
+  (void)ignored;
+}
+
+// Given back between the kernel's choice of the handler and here: the former disposition decides, after the return. Where the handler
+// is set all the same, somebody has saved it and put it back, and raising would bring the signal here again and again.
+static void pass_on(int number, uint64_t bit, int by_kernel) {
+  struct sigaction now;
+  if (sigaction(number, NULL, &now) == 0 && is_ours(&now)) {
+    if (!(atomic_load(&wanted) & bit)) set_default(number);
+    if (atomic_load(&wanted) & bit) {
+      // Caught anew meanwhile.
+      sigaction(number, &now, NULL);
+      mark(bit, by_kernel);
+      return;
+    }
+  }
+  raise(number);
 }
 
 static void handle(int number, siginfo_t *info, void *context) {
@@ -72,26 +107,18 @@ static void handle(int number, siginfo_t *info, void *context) {
     set_default(number);
     raise(number);
   } else if (atomic_load(&wanted) & bit) {
-    if (by_kernel) atomic_fetch_or(&from_kernel_mask, bit);
-    atomic_fetch_or(&pending, bit);
-    char byte = 0;
-    // A full pipe wakes the reader as well.
-    ssize_t ignored = write(wake_writer, &byte, 1);
-    (void)ignored;
+    mark(bit, by_kernel);
   } else if (number == SIGPIPE && atomic_load(&follows_pipe_rules)) {
     if (output_is_broken()) {
       set_default(number);
       raise(number);
     }
   } else {
-    // Given back between the kernel's choice of this handler and here: its former disposition decides, after the return.
-    raise(number);
+    pass_on(number, bit, by_kernel);
   }
   atomic_fetch_sub(&delivering, 1);
   errno = saved;
 }
-
-static int is_ours(const struct sigaction *action) { return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == handle; }
 
 static int install(int number) {
   struct sigaction action;

@@ -121,6 +121,33 @@ enum DispositionCases {
     try expect(Signals.isIgnored(.usr1), "and keeps it")
   }
 
+  /// Somebody saves what is set, sets something else, and puts it back after the end of the subscription.
+  static func restored() async throws {
+    let signals = try Signals.notify(.usr1)
+    var saved = sigaction()
+    sigaction(SIGUSR1, nil, &saved)
+    signal(SIGUSR1, SIG_IGN)
+    signals.stop()
+    sigaction(SIGUSR1, &saved, nil)
+    sendSelf(.usr1)
+    waitForTheEnd()
+  }
+
+  /// A subscription that fails leaves what was ignored.
+  static func failedNotify() throws {
+    guard let reserved = Signal(number: 32) else { throw Failed("no signal 32") }
+    try Signals.ignore(.hangup)
+    do {
+      _ = try Signals.notify(.hangup, reserved)
+      throw Failed("32 was caught")
+    } catch is SignalError {
+      try expect(Signals.isIgnored(.hangup), "HUP is ignored as before")
+    }
+    try Signals.ignore(.pipe)
+    Signals.followPipeRules()
+    try expect(Signals.isIgnored(.pipe), "what the program ignores stays ignored")
+  }
+
   static func uncatchable() throws {
     for signal in [Signal.kill, .stop] {
       do {

@@ -51,6 +51,8 @@ import Glibc
     "fault": { try await DeliveryCases.fault($0) },
     "dropped": { _ in try await DeliveryCases.droppedSubscription() },
     "takenOver": { _ in try await DispositionCases.takenOver() },
+    "restored": { _ in try await DispositionCases.restored() },
+    "failedNotify": { _ in try DispositionCases.failedNotify() },
     "uncatchable": { _ in try DispositionCases.uncatchable() },
     "realTime": { _ in try await DeliveryCases.realTime() },
   ]

@@ -17,6 +17,7 @@ import ServiceLifecycle
     default: break
     }
     let termination = Termination(configuration: configuration, logger: Logger(label: "case"))
+    if name == "exitHandler" { atexit { while true { usleep(100_000) } } }
     if name == "failing" { termination.add(Failing(), name: "failing") }
     if name.hasPrefix("stuck") { termination.onStop(.drain, "stuck") { _ in await forever() } }
     if name == "broken" { termination.onStop(.flush, "broken") { _ in throw Failing.Failure() } }

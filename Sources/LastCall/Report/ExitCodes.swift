@@ -6,7 +6,7 @@
 /// | clean, by a signal | 0, or 128 + its number (143 for TERM) by choice | nothing |
 /// | a service failed | 70 (`EX_SOFTWARE`) | start it again |
 /// | flush or close failed or was cut: data may be lost | 74 (`EX_IOERR`) | look into it |
-/// | something was cut, or the stop was ended at once | 75 (`EX_TEMPFAIL`) | give it more grace |
+/// | something else was cut or failed, or the stop was ended at once | 75 (`EX_TEMPFAIL`) | give it more grace, or look into the report |
 ///
 /// The codes are those of sysexits.h. Where several apply, the order is 74, 70, 75.
 public struct ExitCodes: Sendable, Equatable {
@@ -24,7 +24,7 @@ public struct ExitCodes: Sendable, Equatable {
   public var serviceFailed: Int32 = 70
   /// A flush or close failed or was cut.
   public var flushFailed: Int32 = 74
-  /// Something else was cut.
+  /// Something else was cut or failed.
   public var forced: Int32 = 75
 
   /// The standard codes.

@@ -31,7 +31,7 @@ extension TerminationReport {
   private static func result(_ machine: TerminationMachine, _ reason: StopReason) -> Result {
     let holdsData: (TerminationMachine.Entry) -> Bool = { [.flush, .close].contains($0.participant.awaitedIn) }
     let isFailure: (TerminationMachine.Entry) -> Bool = { entry in
-      switch entry.outcome {
+      switch entry.wasIgnored ? nil : entry.outcome {
       case .failed, .overran, .notTold: true
       default: false
       }
@@ -40,10 +40,19 @@ extension TerminationReport {
       return .flushFailed
     }
     if case .serviceFailed = reason { return .serviceFailed }
-    if machine.entries.contains(where: { $0.participant.isService && $0.outcome.isFailure }) { return .serviceFailed }
+    if machine.entries.contains(where: { $0.participant.isService && $0.outcome.isFailure && !$0.wasIgnored }) { return .serviceFailed }
     if machine.workWasCut || machine.escalations > 1 || machine.entries.contains(where: isFailure) { return .forced }
     return .clean
   }
+}
+
+extension TerminationMachine.Entry {
+  /// A service that failed before the stop, and whose failure means nothing.
+  fileprivate var wasIgnored: Bool { toldAt == nil && participant.kind.ignoresFailure && outcome != .notTold }
+}
+
+extension Participant.Kind {
+  fileprivate var ignoresFailure: Bool { if case .service(_, failureStops: false) = self { true } else { false } }
 }
 
 extension HookOutcome? {

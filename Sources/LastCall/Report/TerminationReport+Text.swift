@@ -20,7 +20,9 @@ extension TerminationReport: CustomStringConvertible {
     if !abandoned.isEmpty {
       parts.append("abandoned: " + abandoned.prefix(10).map { "\($0.name) (\(Self.text($0.age)), \($0.location))" }.joined(separator: ", "))
     }
-    return parts.joined(separator: "; ") + "; exit code \(exitCode)"
+    let line = parts.joined(separator: "; ") + "; exit code \(exitCode)"
+    // An error's text may have several lines; the log's line is one.
+    return line.split(whereSeparator: \.isNewline).joined(separator: " ")
   }
 
   private var outcome: String {

@@ -6,7 +6,7 @@ public struct TerminationReport: Sendable, Equatable, Codable {
   public enum Result: String, Sendable, Codable {
     /// Everything ended in its time.
     case clean
-    /// Something was cut, or the stop was ended at once.
+    /// Something was cut, a hook of another phase failed, or the stop was ended at once.
     case forced
     /// A service failed; the stop that followed was clean or not.
     case serviceFailed

@@ -26,7 +26,7 @@ final class SignalHub: Sendable {
       state.buffers[id] = buffer
       if let error = Self.carryOut(changes) {
         state.buffers[id] = nil
-        _ = Self.carryOut(state.table.unsubscribe(id))
+        _ = Self.carryOut(changes.map { SignalTable.Change(signal: $0.signal, to: before.disposition(of: $0.signal)) })
         state.table = before
         return .failure(error)
       }
@@ -64,6 +64,15 @@ final class SignalHub: Sendable {
   }
 
   func reset(_ signals: SignalSet) throws(SignalError) { try change { $0.reset(signals) } }
+
+  /// Under the lock, as everything that sets a disposition. What the program ignores by its own wish stays ignored.
+  func followPipeRules() {
+    state.withLockedValue { state in
+      if state.table.disposition(of: .pipe) != .ignored { _ = lc_signals_pipe_rules() }
+    }
+  }
+
+  func isTaken(_ number: Int32) -> Bool { state.withLockedValue { _ in lc_signals_is_taken(number) != 0 } }
 
   var ignored: SignalSet { state.withLockedValue { $0.table.ignored } }
 

@@ -39,7 +39,7 @@ public enum Signals {
   /// subscribed to here, so that it is no longer delivered.
   public static func isTakenOver(_ signal: Signal) -> Bool {
     guard let number = signal.platformNumber else { return false }
-    return lc_signals_is_taken(number) != 0
+    return SignalHub.shared.isTaken(number)
   }
 
   /// Subscribes while `body` runs; afterwards the signals have their former dispositions again, also when it throws.
@@ -89,5 +89,5 @@ public enum Signals {
   ///
   /// SwiftNIO ignores SIGPIPE for the whole process when it makes its first socket, so a server whose log nobody reads goes on for ever.
   /// Call this afterwards; ``Termination/run()`` does so. Nothing changes where SIGPIPE was ignored when the program began.
-  public static func followPipeRules() { _ = lc_signals_pipe_rules() }
+  public static func followPipeRules() { SignalHub.shared.followPipeRules() }
 }

@@ -7,7 +7,7 @@ public struct PhaseBudgets: Sendable, Equatable {
   /// For telling the outside. 3 s.
   public var notice: Duration = .seconds(3)
   /// How long routers get to notice; nil for 5 s where there is something to wait for, which is when the program runs in Kubernetes
-  /// (`KUBERNETES_SERVICE_HOST`), or when the propagation can be confirmed, and for nothing elsewhere.
+  /// (`KUBERNETES_SERVICE_HOST`), or when somebody takes part in the propagation, and for nothing elsewhere.
   ///
   /// An endpoint's removal takes seconds to reach every proxy and races with TERM (Kubernetes' documentation of "Pod Lifecycle", Termination of Pods).
   public var propagation: Duration?
@@ -37,7 +37,7 @@ public struct PhaseBudgets: Sendable, Equatable {
       case .close: close
       case .exit: exit
       }
-    return asked.map { max($0, .zero) }
+    return asked.map(\.bounded)
   }
 
   /// By how much budgets have to shrink, at most 1.

@@ -116,11 +116,10 @@ public final class Termination: Sendable {
   public func addObserver(_ observer: any TerminationObserver) { state.withLockedValue { $0.observers.append(observer) } }
 
   private func register(_ registration: Registration) {
-    let runner = state.withLockedValue { state -> TerminationRunner? in
+    state.withLockedValue { state in
       state.registrations.append(registration)
-      return state.runner
+      state.runner?.add(registration)
     }
-    runner?.add(registration)
   }
 
   // MARK: - The stop
@@ -146,14 +145,11 @@ public final class Termination: Sendable {
     let task = state.withLockedValue { state in
       if let result = state.result { return result }
       let runner = TerminationRunner(self)
-      let registrations = state.registrations
-      let unstarted = state.unstarted
+      // Before anybody else can send it anything: a stop must find everyone who takes part.
+      for registration in state.registrations { runner.add(registration) }
+      for event in state.unstarted { runner.send(event) }
       state.runner = runner
-      let task = Task {
-        for registration in registrations { runner.add(registration) }
-        for event in unstarted { runner.send(event) }
-        return await runner.run()
-      }
+      let task = Task { await runner.run() }
       state.result = task
       return task
     }
@@ -165,11 +161,15 @@ public final class Termination: Sendable {
   }
 
   func send(_ event: TerminationMachine.Event) {
-    let runner = state.withLockedValue { state -> TerminationRunner? in
-      if case .begin = event { state.isStopping = true }
-      if state.runner == nil { state.unstarted.append(event) }
-      return state.runner
+    var left: Duration?
+    if case .begin(_, let immediately, let grace) = event {
+      left = min(configuration.grace, grace ?? configuration.grace, immediately ? configuration.shortened : configuration.grace)
     }
-    runner?.send(event)
+    let watchdog = state.withLockedValue { state -> Watchdog? in
+      if left != nil { state.isStopping = true }
+      if let runner = state.runner { runner.send(event) } else { state.unstarted.append(event) }
+      return state.watchdog
+    }
+    if let left { watchdog?.arm(after: left) }
   }
 }

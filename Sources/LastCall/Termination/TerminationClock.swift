@@ -18,8 +18,7 @@ struct TerminationClock: Sendable {
   init<C: Clock>(_ clock: C) where C.Duration == Duration {
     let origin = clock.now
     nanoseconds = {
-      let (seconds, attoseconds) = origin.duration(to: clock.now).components
-      return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+      origin.duration(to: clock.now).wholeNanoseconds
     }
     sleep = { try await clock.sleep(until: origin.advanced(by: $0), tolerance: nil) }
   }
@@ -40,5 +39,16 @@ struct TerminationClock: Sendable {
       clock_gettime(CLOCK_BOOTTIME, &time)
     #endif
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+  }
+}
+
+extension Duration {
+  /// At least zero and at most ten years: "no limit" is often written as the greatest number, and what is added to it must not overflow.
+  var bounded: Duration { Swift.min(Swift.max(self, .zero), .seconds(315_360_000)) }
+
+  /// Without what is less than a nanosecond; of lengths up to 292 years.
+  var wholeNanoseconds: Int64 {
+    let (seconds, attoseconds) = components
+    return seconds * 1_000_000_000 + attoseconds / 1_000_000_000
   }
 }

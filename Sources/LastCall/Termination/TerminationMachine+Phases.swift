@@ -24,9 +24,10 @@ extension TerminationMachine {
   mutating func enter(_ next: TerminationPhase, _ now: Duration, _ actions: inout [Action]) {
     phase = next
     level = 0
+    levelBegan = now
     let here = entries.indices.filter { entries[$0].participant.awaitedIn == next && entries[$0].outcome == nil }
     // The propagation is one wait for all.
-    levels = next == .propagation ? [here] : DependencyLevels.of(here.map { ($0, entries[$0].participant) })
+    levels = next == .propagation ? [here] : levels(of: here)
     records.append(PhaseRecord(phase: next, began: now, limit: now))
     setLimits(now)
     actions.append(.entered(next, limit: phaseLimit))
@@ -38,6 +39,7 @@ extension TerminationMachine {
   }
 
   private mutating func enterLevel(_ now: Duration, _ actions: inout [Action]) {
+    levelBegan = now
     setLevelLimit(now)
     for id in levels.indices.contains(level) ? levels[level] : [] { tell(id, now, &actions) }
   }
@@ -47,7 +49,7 @@ extension TerminationMachine {
     let isAwaitedHere = entries[id].participant.awaitedIn == phase
     let limit = isAwaitedHere ? levelLimit : deadline
     entries[id].toldAt = now
-    entries[id].ownLimit = entries[id].participant.budget.map { now + max($0, .zero) }
+    entries[id].ownLimit = entries[id].participant.budget.map { now + $0.bounded }
     entries[id].budget = min(limit, entries[id].ownLimit ?? limit) - now
     actions.append(.tell(id, limit: now + (entries[id].budget ?? .zero)))
   }
@@ -62,9 +64,15 @@ extension TerminationMachine {
   mutating func finish(_ now: Duration, _ actions: inout [Action]) {
     stage = .finished
     finishedAt = now
+    // Whatever work there is, is left behind, also where the drain was not reached.
+    if !workWasCut, escalations > 1 {
+      workWasCut = true
+      actions.append(.cutWork)
+    }
     if let last = records.indices.last, records[last].ended == nil {
       records[last].ended = now
       records[last].wasCut = true
+      actions.append(.left(phase))
     }
     for id in entries.indices where entries[id].outcome == nil {
       let wasTold = entries[id].toldAt != nil
@@ -79,7 +87,9 @@ extension TerminationMachine {
 
   /// The limits of the phase and of its level, as the deadline is now.
   mutating func setLimits(_ now: Duration) {
-    phaseLimit = budgets.limit(of: phase, from: now, deadline: deadline, used: usedPhases, scale: scale)
+    // From the phase's begin: a deadline that is moved again and again must not begin its budget anew.
+    let began = records.last?.began ?? now
+    phaseLimit = max(now, budgets.limit(of: phase, from: began, deadline: deadline, used: usedPhases, scale: scale))
     if phase == .propagation, escalations > 0 { phaseLimit = now }
     if let last = records.indices.last { records[last].limit = phaseLimit }
     setLevelLimit(now)
@@ -94,13 +104,13 @@ extension TerminationMachine {
   /// Levels that are still to come share what is left of the phase, so that a slow one leaves time for those after it.
   private mutating func setLevelLimit(_ now: Duration) {
     let levelsLeft = max(levels.count - level, 1)
-    levelLimit = levelsLeft == 1 ? phaseLimit : now + max(phaseLimit - now, .zero) / levelsLeft
+    levelLimit = levelsLeft == 1 ? phaseLimit : max(now, levelBegan + max(phaseLimit - levelBegan, .zero) / levelsLeft)
   }
 
   private var budgets: PhaseBudgets {
     var budgets = settings.budgets
-    let canBeConfirmed = entries.contains { $0.participant.kind == .confirmation }
-    if budgets.propagation == nil, canBeConfirmed { budgets.propagation = PhaseBudgets.standardPropagation }
+    let isUsed = entries.contains { $0.participant.awaitedIn == .propagation }
+    if budgets.propagation == nil, isUsed { budgets.propagation = PhaseBudgets.standardPropagation }
     return budgets
   }
 
@@ -113,6 +123,15 @@ extension TerminationMachine {
   }
 
   // MARK: - Ends
+
+  /// Who was told in an earlier phase has no order here any more, and is waited for as long as the phase lasts.
+  private func levels(of members: [Participant.ID]) -> [[Participant.ID]] {
+    var levels = DependencyLevels.of(members.filter { entries[$0].toldAt == nil }.map { ($0, entries[$0].participant) })
+    let told = members.filter { entries[$0].toldAt != nil }
+    if levels.isEmpty { return [told] }
+    levels[levels.count - 1] += told
+    return levels
+  }
 
   private func isLevelOver(_ now: Duration) -> Bool {
     let members = levels.indices.contains(level) ? levels[level] : []

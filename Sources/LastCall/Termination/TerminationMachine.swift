@@ -89,11 +89,17 @@ struct TerminationMachine: Sendable {
   var level = 0
   var phaseLimit: Duration = .zero
   var levelLimit: Duration = .zero
+  var levelBegan: Duration = .zero
   var workIsEmpty: Bool?
   var scale: Double = 1
   var nextProgress: Duration = .zero
 
-  init(settings: Settings) { self.settings = settings }
+  init(settings: Settings) {
+    var settings = settings
+    settings.grace = settings.grace.bounded
+    settings.shortened = settings.shortened.bounded
+    self.settings = settings
+  }
 
   mutating func handle(_ event: Event, at now: Duration) -> [Action] {
     guard stage != .finished else { return [] }
@@ -122,6 +128,7 @@ struct TerminationMachine: Sendable {
     entries.append(Entry(participant: participant))
     guard stage == .stopping else { return }
     setScale(now)
+    setLimits(now)
     guard participant.toldIn <= phase else { return }
     let id = entries.count - 1
     guard participant.awaitedIn >= phase else {
@@ -135,17 +142,17 @@ struct TerminationMachine: Sendable {
 
   private mutating func begin(_ reason: StopReason, _ immediately: Bool, _ grace: Duration?, _ now: Duration, _ actions: inout [Action]) {
     guard stage == .running else {
-      if let grace { moveDeadline(to: now + max(grace, .zero), now, &actions) }
+      if let grace { moveDeadline(to: now + grace.bounded, now, &actions) }
       if immediately, escalations == 0 { escalate(now, &actions) }
       return
     }
     stage = .stopping
     self.reason = reason
     begunAt = now
-    deadline = now + max(min(settings.grace, grace ?? settings.grace), .zero)
+    deadline = now + min(settings.grace, grace?.bounded ?? settings.grace)
     if immediately {
       escalations = 1
-      deadline = min(deadline, now + max(settings.shortened, .zero))
+      deadline = min(deadline, now + settings.shortened)
     }
     grantedGrace = deadline - now
     nextProgress = now + settings.progressEvery
@@ -158,7 +165,7 @@ struct TerminationMachine: Sendable {
     guard stage == .stopping else { return }
     escalations += 1
     guard escalations == 1 else { return finish(now, &actions) }
-    moveDeadline(to: now + max(settings.shortened, .zero), now, &actions)
+    moveDeadline(to: now + settings.shortened, now, &actions)
     // Nobody waits for routers any more.
     if phase == .propagation { setLimits(now) }
   }

@@ -95,9 +95,14 @@ final class TerminationRunner: Sendable {
 
   /// Subscribes before any service is started: a signal that comes in between must not end the program by its default action.
   private func listen() -> Task<Void, Never>? {
-    if configuration.followsPipeRules { Signals.followPipeRules() }
+    if configuration.followsPipeRules, signals is ProcessSignals { Signals.followPipeRules() }
+    // One that nobody can catch must not leave the others to their default actions.
+    let wanted = configuration.stopOn.keys.filter(\.canBeCaught).sorted()
+    for signal in configuration.stopOn.keys where !signal.canBeCaught {
+      logger.error("signal \(signal) cannot be caught, so it begins no stop")
+    }
     do {
-      let stream = try signals.subscribe(to: configuration.stopOn.keys.sorted())
+      let stream = try signals.subscribe(to: wanted)
       return Task { [sendInput] in for await signal in stream { sendInput.yield(.signal(signal)) } }
     } catch {
       logger.error("signals cannot be subscribed to, so they stop nothing: \(error)")
@@ -114,12 +119,17 @@ final class TerminationRunner: Sendable {
     case .workChanged: return handle(.work(isEmpty: work.isEmpty), now)
     case .signal(let signal): return event(for: signal).map { handle($0, now) } ?? []
     case .registered(let registration):
-      let (id, actions) = state.withLockedValue { state in
+      let (id, actions, isTooLate) = state.withLockedValue { state in
         state.registrations.append(registration)
         let actions = state.machine.handle(.add(registration.participant), at: now)
-        return (state.registrations.count - 1, actions)
+        let id = state.registrations.count - 1
+        return (id, actions, state.machine.stage == .finished || state.machine.entries[id].outcome != nil)
       }
-      if case .service(let service) = registration.body { start(service, id, registration.participant.name) }
+      if isTooLate {
+        logger.warning("\(registration.participant.name) was added after its phase of the stop and takes no part")
+      } else if case .service(let service) = registration.body {
+        start(service, id, registration.participant.name)
+      }
       return actions
     }
   }
@@ -230,6 +240,7 @@ final class TerminationRunner: Sendable {
   private func cutWork() {
     let left = work.snapshot(limit: 100)
     let (counts, ended) = work.tally()
+    guard !counts.isEmpty else { return }
     state.withLockedValue { ($0.abandoned, $0.abandonedCounts, $0.endedBeforeCut) = (left, counts, ended) }
     logger.warning("stop: the drain is over, \(counts.reduce(0) { $0 + $1.count }) pieces of work are abandoned")
   }

@@ -15,25 +15,35 @@ final class Watchdog: Sendable {
   static let slack = Duration.seconds(1)
 
   private struct State {
-    var isDisarmed = false
     var interrupts = 0
+    /// When it ends the process, on the machine's clock.
+    var due: Int64 = .max
+    var code: Int32
   }
 
   private let configuration: TerminationConfiguration
   private let logger: Logger
-  private let state = NIOLockedValueBox(State())
+  private let state: NIOLockedValueBox<State>
 
   init(configuration: TerminationConfiguration, logger: Logger) {
     self.configuration = configuration
     self.logger = logger
+    state = NIOLockedValueBox(State(code: configuration.exitCodes.forced))
   }
 
-  /// The process ends at the latest after `left` and the slack. The earliest that was asked for holds.
+  /// The process ends at the latest after `left` and the slack. The earliest that was asked for holds; another is not waited for.
   func arm(after left: Duration) {
-    let wait = max(left, .zero) + Self.slack
-    _ = OwnThread.start(name: "watchdog") { [weak self] in
+    let wait = left.bounded + Self.slack
+    let due = TerminationClock.process.nanoseconds() + wait.wholeNanoseconds
+    let isEarlier = state.withLockedValue { state in
+      guard due < state.due else { return false }
+      state.due = due
+      return true
+    }
+    guard isEarlier else { return }
+    _ = OwnThread.start(name: "watchdog") { [self] in
       Self.sleep(wait)
-      self?.bite()
+      bite()
     }
   }
 
@@ -49,13 +59,21 @@ final class Watchdog: Sendable {
     arm(after: interrupts > 2 && configuration.escalation != .never ? .zero : grace)
   }
 
-  /// The stop has ended.
-  func disarm() { state.withLockedValue { $0.isDisarmed = true } }
+  /// The stop has ended, and the process exits with this code: by itself, or after the slack when an exit handler hangs.
+  func ended(with code: Int32) {
+    state.withLockedValue { $0.code = code }
+    arm(after: .zero)
+  }
 
   private func bite() {
-    guard state.withLockedValue({ !$0.isDisarmed }) else { return }
-    logger.critical("the stop did not end in its time, since the concurrency pool is blocked: exit code \(configuration.exitCodes.forced)")
-    _exit(configuration.exitCodes.forced)
+    let code = state.withLockedValue { $0.code }
+    // The log may be what hangs: it gets a moment, and no more.
+    _ = OwnThread.start(name: "watchdog") {
+      Self.sleep(.milliseconds(200))
+      _exit(code)
+    }
+    logger.critical("the stop did not end in its time: the concurrency pool, or an exit handler, is blocked; exit code \(code)")
+    _exit(code)
   }
 
   private static func sleep(_ duration: Duration) {

@@ -16,7 +16,7 @@ import Testing
     "TestSignal, TestStress, TestIgnore, TestIgnored, TestSIGCONT, TestTime, TestSignalTrace, TestNotifyContextStringer",
     arguments: [
       "TestSignal", "TestStress", "TestIgnore", "TestIgnored", "TestSIGCONT", "TestTime", "TestSignalTrace", "TestNotifyContextStringer",
-      "mask", "fault", "takenOver", "realTime",
+      "mask", "fault", "takenOver", "realTime", "failedNotify",
     ])
   func endsWell(_ name: String) async throws {
     #expect(try await ending(name) == .exited(0))
@@ -86,6 +86,10 @@ import Testing
 
   @Test func aFaultOfItsOwnEndsTheProgram() async throws {
     #expect(try await ending("fault", "own") == .signalled(try #require(Signal(number: 11))))
+  }
+
+  @Test func aHandlerThatSomebodyPutsBackDoesNotSpin() async throws {
+    #expect(try await ending("restored") == .signalled(.usr1))
   }
 
   @Test func aSubscriptionThatNobodyHoldsHasEnded() async throws {

@@ -43,6 +43,10 @@ import Testing
     #expect(ContinuousClock.now - began < TerminationConfiguration.standardGrace)
   }
 
+  @Test func anExitHandlerThatHangsDoesNotHoldTheEndUp() async throws {
+    #expect(try await exitCode("exitHandler") == 0)
+  }
+
   /// Every thread of the concurrency pool is busy: neither the signal's task nor the deadline's can run.
   @Test func aBlockedPoolDoesNotHoldTheEndUp() async throws {
     #expect(try await exitCode("blocked") == 75)

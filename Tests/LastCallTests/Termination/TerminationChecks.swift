@@ -65,8 +65,8 @@ struct TerminationChecks {
       .notice: settings.budgets.notice, .stopAccepting: settings.budgets.stopAccepting, .flush: settings.budgets.flush,
       .close: settings.budgets.close, .exit: settings.budgets.exit,
     ]
-    let canBeConfirmed = participants.contains { $0.kind == .confirmation }
-    let propagation = settings.budgets.propagation ?? (canBeConfirmed ? .seconds(5) : .zero)
+    let isPropagationUsed = participants.contains { $0.awaitedIn == .propagation }
+    let propagation = settings.budgets.propagation ?? (isPropagationUsed ? .seconds(5) : .zero)
     // Whether or not they are used: a phase may be in use by who tells there.
     let sum = asked.values.reduce(propagation, +)
     let scale = sum > length / 2 ? (length / 2) / sum : 1

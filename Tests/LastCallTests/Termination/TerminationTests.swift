@@ -271,6 +271,90 @@ import Testing
     #expect(await stop.termination.run().reason == "early")
   }
 
+  @Test func aRunThatIsCancelledAtOnceTellsEveryone() async {
+    for _ in 0..<200 {
+      let stop = StopFixture()
+      stop.hook(.notice, "readiness")
+      let running = Task { await stop.termination.run() }
+      running.cancel()
+      stop.termination.stop("at once")
+      #expect(await running.value.problem == nil)
+    }
+  }
+
+  @Test func whatIsAddedInTheDrainHasItsTimeInTheFlush() async {
+    let stop = StopFixture()
+    stop.stuckHook(.drain, "jobs")
+    let running = stop.stop()
+    await stop.events.wait(for: "jobs")
+    stop.clock.advance(by: .seconds(1))
+    stop.stuckHook(.flush, "late")
+    await stop.log.wait(forLineWith: "still waiting: jobs")
+    stop.termination.escalate()
+    await stop.log.wait(forLineWith: "has to end within 2.0 s")
+    stop.clock.advance(by: .seconds(1))
+    await stop.events.wait(for: "late")
+    stop.clock.advance(by: .seconds(1))
+    #expect(await running.value.hook("late")?.took == 1)
+  }
+
+  @Test func aDeadlineThatIsMovedAgainAndAgainDoesNotBeginABudgetAnew() async {
+    let stop = StopFixture()
+    stop.stuckHook(.notice, "registry")
+    let running = stop.stop()
+    await stop.events.wait(for: "registry")
+    for second in 1...3 {
+      stop.clock.advance(by: .seconds(1))
+      let grace = Duration.seconds(20 - second) - .milliseconds(second)
+      stop.termination.stop("again", grace: grace)
+      if second < 3 { await stop.log.wait(forLineWith: "has to end within \(20 - second).0 s") }
+    }
+    #expect(await running.value.hook("registry")?.took == 3)
+  }
+
+  @Test func workThatIsLeftWhenAStopIsEndedAtOnceIsNamed() async {
+    let stop = StopFixture()
+    let work = stop.termination.beginWork("import-csv")
+    let running = stop.stop()
+    await stop.log.wait(for: .drain)
+    stop.termination.escalate()
+    stop.termination.escalate()
+    let report = await running.value
+    #expect(report.abandoned.map(\.name) == ["import-csv"])
+    #expect(report.work == [TerminationReport.Work(kind: "task", completed: 0, cut: 1)])
+    work.end()
+  }
+
+  @Test(arguments: [Duration.seconds(Int64.max), .seconds(Int64.max / 4), .seconds(-5), .zero])
+  func anyGraceIsAGrace(_ grace: Duration) async {
+    let stop = StopFixture {
+      $0.grace = grace; $0.shortened = grace
+    }
+    let report = await stop.stop().value
+    #expect(report.result == .clean)
+  }
+
+  @Test func aFailureThatIsIgnoredIsNoFailureOfTheStop() async {
+    let stop = StopFixture()
+    stop.termination.add(ClosureService { throw Broken() }, name: "optional", whenItFails: .ignore)
+    let running = Task { await stop.termination.run() }
+    await stop.log.wait(forLineWith: "service optional has failed")
+    stop.signals.send(.term)
+    #expect(await running.value.exitCode == 0)
+  }
+
+  @Test func dependenciesOfWhoIsToldInAnEarlierPhaseDoNotShortenTheDrain() async {
+    let stop = StopFixture()
+    let stuck = RecordedService(name: "http", events: stop.events) { await untilCancelled() }
+    stop.termination.add(stuck, name: "http", dependsOn: ["db"])
+    stop.termination.add(RecordedService(name: "db", events: stop.events), name: "db")
+    let running = stop.stop()
+    await stop.events.wait(for: "db ended")
+    await stop.log.wait(for: .drain)
+    stop.clock.advance(by: .seconds(20))
+    #expect(await running.value.hook("http")?.took == 20)
+  }
+
   @Test func anUnknownDependencyIsSaid() async {
     let stop = StopFixture()
     stop.hook(.close, "repository", dependsOn: ["databse"])
