@@ -191,7 +191,11 @@ let package = Package(
     .testTarget(
       name: "DocExamples",
       dependencies: [
-        "LastCall", "LastCallTestKit", "LastCallHTTP", "LastCallHummingbird", .product(name: "Hummingbird", package: "hummingbird"),
+        "LastCall", "LastCallTestKit", "LastCallHTTP", "LastCallHummingbird", "LastCallGRPC", "LastCallTracing",
+        .product(name: "GRPCCore", package: "grpc-swift-2", condition: .when(traits: ["GRPC"])),
+        .product(name: "GRPCNIOTransportHTTP2Posix", package: "grpc-swift-nio-transport", condition: .when(traits: ["GRPC"])),
+        .product(name: "Tracing", package: "swift-distributed-tracing", condition: .when(traits: ["Tracing"])),
+        .product(name: "Hummingbird", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
       ],
       path: "Tests/DocExamples", swiftSettings: strict),

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-/// Every piece of Swift in the articles is compiled: it stands in `Tests/DocExamples`, word for word but for its indentation.
+/// Every piece of Swift in the articles is compiled: it stands in `Tests/DocExamples`, word for word but for its imports and its indentation.
 @Suite struct DocumentationTests {
   private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent()
@@ -40,7 +40,8 @@ import Testing
     for article in Self.articles {
       for block in Self.blocks(of: try String(contentsOf: article, encoding: .utf8)) where !block.contains(".package(") {
         count += 1
-        let wanted = Self.unindented(block)
+        let body = block.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("import ") }
+        let wanted = Self.unindented(body.joined(separator: "\n").trimmingCharacters(in: .newlines))
         #expect(examples.contains { $0.contains(wanted) }, "\(article.lastPathComponent): not in Tests/DocExamples:\n\(block)")
       }
     }
