@@ -32,7 +32,8 @@ public struct DrainingGRPCServer<Transport: ServerTransport>: Service {
   /// Serves until it is told to shut down gracefully and the last RPC has ended.
   ///
   /// When its task is cancelled it ends at once: so are the tasks of its RPCs, and one that does not heed that is left behind.
-  /// - Throws: what the server throws: `RuntimeError` when the transport cannot listen or fails, or when the server was started before.
+  /// - Throws: what the server throws before it is told: `RuntimeError` when the transport cannot listen or fails, or when the server was
+  ///   started before.
   public func run() async throws {
     let (outcomes, finish) = AsyncStream<Result<Void, any Error>>.makeStream()
     // A task of its own, since a task group would wait for handlers that do not heed their cancellation.
@@ -58,8 +59,9 @@ public struct DrainingGRPCServer<Transport: ServerTransport>: Service {
     guard !Task.isCancelled else { return }
     do {
       try outcome?.get()
-    } catch let error as RuntimeError where error.code == .serverIsStopped && Task.isShuttingDownGracefully {
-      // It was told before it had begun to serve.
+    } catch let error as RuntimeError where Task.isShuttingDownGracefully && [.serverIsStopped, .transportError].contains(error.code) {
+      // It was told before it had begun to listen, or while it did. A transport that breaks in the drain is at its end too: what that cuts is
+      // counted where it is tracked.
     }
   }
 }

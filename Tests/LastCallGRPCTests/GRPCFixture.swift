@@ -82,10 +82,11 @@ struct TestClient: Sendable {
   }
 }
 
-/// Runs a client of the servers at these ports, the first that answers preferred.
+/// Runs a client that goes to the servers at these ports in turn, as far as they answer.
 func withClient<R: Sendable>(of ports: Int..., body: (TestClient) async throws -> R) async throws -> R {
   let transport = try HTTP2ClientTransport.Posix(
-    target: .ipv4(pairs: ports.map { (host: "127.0.0.1", port: $0) }), transportSecurity: .plaintext)
+    target: .ipv4(pairs: ports.map { (host: "127.0.0.1", port: $0) }), transportSecurity: .plaintext,
+    serviceConfig: ServiceConfig(loadBalancingConfig: [.roundRobin]))
   return try await withGRPCClient(transport: transport) { try await body(TestClient(client: $0)) }
 }
 

@@ -8,7 +8,7 @@ extension TerminationReport {
     abandonedCounts: [(kind: TrackedWork.Kind, count: Int)], entries: [Entry], now: Duration
   ) {
     let reason = machine.reason ?? .cancelled
-    let result = Self.result(machine, reason)
+    let result = Self.result(machine, reason, leavesWork: !abandonedCounts.isEmpty)
     self.reason = reason.description
     self.result = result
     exitCode = codes.code(for: result, reason: reason)
@@ -28,7 +28,7 @@ extension TerminationReport {
     self.entries = entries
   }
 
-  private static func result(_ machine: TerminationMachine, _ reason: StopReason) -> Result {
+  private static func result(_ machine: TerminationMachine, _ reason: StopReason, leavesWork: Bool) -> Result {
     let holdsData: (TerminationMachine.Entry) -> Bool = { [.flush, .close].contains($0.participant.awaitedIn) }
     let isFailure: (TerminationMachine.Entry) -> Bool = { entry in
       switch entry.wasIgnored ? nil : entry.outcome {
@@ -41,7 +41,7 @@ extension TerminationReport {
     }
     if case .serviceFailed = reason { return .serviceFailed }
     if machine.entries.contains(where: { $0.participant.isService && $0.outcome.isFailure && !$0.wasIgnored }) { return .serviceFailed }
-    if machine.workWasCut || machine.escalations > 1 || machine.entries.contains(where: isFailure) { return .forced }
+    if leavesWork || machine.escalations > 1 || machine.entries.contains(where: isFailure) { return .forced }
     return .clean
   }
 }

@@ -72,7 +72,6 @@ extension TerminationMachine {
     if let last = records.indices.last, records[last].ended == nil {
       records[last].ended = now
       records[last].wasCut = true
-      actions.append(.left(phase))
     }
     for id in entries.indices where entries[id].outcome == nil {
       let wasTold = entries[id].toldAt != nil

@@ -6,7 +6,7 @@ public protocol TerminationObserver: Sendable {
   func stopBegan(_ reason: StopReason, grace: Duration)
   /// A phase begins. `limit` is how long it may take.
   func phaseBegan(_ phase: TerminationPhase, limit: Duration)
-  /// A phase is over.
+  /// A phase is over. Not called for the phase in which a stop is ended at once.
   func phaseEnded(_ phase: TerminationPhase)
   /// The stop is over.
   func stopEnded(_ report: TerminationReport)
