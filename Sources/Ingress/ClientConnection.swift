@@ -163,9 +163,10 @@ final class ClientConnection: ChannelInboundHandler, StreamEndpoint {
 
   private func start(_ head: RequestHead, _ rewritten: ByteBuffer) {
     let body = head.body
+    // An upgrade goes out on a fresh connection: some servers, SwiftNIO's among them, upgrade only a connection's first request.
+    let reusable = head.method.isSafe && body.isComplete && !head.wantsUpgrade
     let exchange = Exchange(
-      request: ReplicaPool.Request(
-        id: worker.makeID(), reusable: head.method.isSafe && body.isComplete, deadline: .now + worker.limits.holdTime),
+      request: ReplicaPool.Request(id: worker.makeID(), reusable: reusable, deadline: .now + worker.limits.holdTime),
       facts: Exchange.Facts(
         isHead: head.method == .head, clientMinorVersion: head.minorVersion, keepsAlive: head.keepsAlive,
         wantsUpgrade: head.wantsUpgrade, expectsContinue: head.expectsContinue),

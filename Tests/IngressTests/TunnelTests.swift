@@ -43,6 +43,32 @@ private let upgrade = get("/", "Connection: Upgrade\r\nUpgrade: echo\r\n")
     }
   }
 
+  /// SwiftNIO's servers upgrade only the first request of a connection.
+  @Test func anUpgradeGoesOutOnAFreshConnection() async throws {
+    let backend = try Backend { _, socket, _ in
+      var isFirst = true
+      while true {
+        let head = try socket.readHead()
+        guard head["upgrade"] == ["echo"] else {
+          try socket.send(response("plain"))
+          isFirst = false
+          continue
+        }
+        guard isFirst else { return try socket.send(response("too late")) }
+        return try socket.send("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+      }
+    }
+    try await withProxy([backend.address]) { harness in
+      let client = try harness.connect()
+      try await blocking {
+        try client.send(get("/"))
+        #expect(try client.readMessage(isResponse: true).text == "plain")
+        try client.send(upgrade)
+        #expect(try client.readHead().status == 101)
+      }
+    }
+  }
+
   @Test func largeTransferKeepsEveryOctet() async throws {
     let total = 8 * 1024 * 1024
     let backend = try Backend { _, socket, _ in
