@@ -4,7 +4,9 @@ import NIOConcurrencyHelpers
 public final class RecordedEvents: Sendable {
   private struct State {
     var events: [String] = []
-    var waiting: [(isMet: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+    var waiting: [(id: UInt64, isMet: @Sendable ([String]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+    var nextID: UInt64 = 0
+    var cancelled: Set<UInt64> = []
   }
 
   private let state = NIOLockedValueBox(State())
@@ -27,18 +29,33 @@ public final class RecordedEvents: Sendable {
     for waiter in met { waiter.continuation.resume() }
   }
 
-  /// Waits until an event has been recorded.
+  /// Waits until an event has been recorded, or the task is cancelled, as a test's time limit does.
   public func wait(for event: String) async { await wait { $0.contains(event) } }
 
-  /// Waits until what has been recorded meets a condition.
+  /// Waits until what has been recorded meets a condition, or the task is cancelled.
   public func wait(until isMet: @escaping @Sendable ([String]) -> Bool) async {
-    await withCheckedContinuation { continuation in
-      let isMetAlready = state.withLockedValue { state in
-        if isMet(state.events) { return true }
-        state.waiting.append((isMet, continuation))
-        return false
+    let id = state.withLockedValue { state in
+      state.nextID += 1
+      return state.nextID
+    }
+    await withTaskCancellationHandler {
+      await withCheckedContinuation { continuation in
+        let isOver = state.withLockedValue { state in
+          if isMet(state.events) || state.cancelled.remove(id) != nil { return true }
+          state.waiting.append((id, isMet, continuation))
+          return false
+        }
+        if isOver { continuation.resume() }
       }
-      if isMetAlready { continuation.resume() }
+    } onCancel: {
+      let waiter = state.withLockedValue { state -> CheckedContinuation<Void, Never>? in
+        guard let index = state.waiting.firstIndex(where: { $0.id == id }) else {
+          state.cancelled.insert(id)
+          return nil
+        }
+        return state.waiting.remove(at: index).continuation
+      }
+      waiter?.resume()
     }
   }
 }

@@ -25,7 +25,7 @@ public struct ChildProcess: Sendable {
     /// An errno value.
     public let code: Int32
     /// The reason in a sentence.
-    public var description: String { "\(executable) cannot be started: \(SystemError.text(code))" }
+    public var description: String { "\(executable) cannot be started or waited for: \(SystemError.text(code))" }
   }
 
   /// How a program ended.

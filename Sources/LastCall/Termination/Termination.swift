@@ -127,7 +127,7 @@ public final class Termination: Sendable {
   /// Begins the stop. Once it has begun, further calls change nothing but this: a shorter grace moves the deadline earlier, never later.
   /// - Parameters:
   ///   - reason: for logs and the report.
-  ///   - grace: how long it may take from now; nil for the configuration's.
+  ///   - grace: how long it may take from now; nil for the configuration's, which a longer one does not exceed.
   public func stop(_ reason: String, grace: Duration? = nil) { send(.begin(.requested(reason), immediately: false, grace: grace)) }
 
   /// Shortens a stop that is under way, as a second Ctrl-C does; once more ends it at once. Before a stop it does nothing.

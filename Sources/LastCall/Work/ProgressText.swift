@@ -20,7 +20,11 @@ enum ProgressText {
     let single = work.filter { $0.kind.plural == nil }
     parts += single.prefix(namedAtMost).map { "\($0.name) (\(seconds(now - $0.began))\(note($0)))" }
     let singleCount = counts.reduce(0) { $0 + ($1.kind.plural == nil ? $1.count : 0) }
-    if singleCount > namedAtMost { parts.append("\(singleCount - namedAtMost) more tasks") }
+    // The oldest are known by name, and may all be of other kinds.
+    let named = min(single.count, namedAtMost)
+    if singleCount > named {
+      parts.append("\(singleCount - named) \(named == 0 ? "" : "more ")\(singleCount - named == 1 ? "task" : "tasks")")
+    }
     parts += hooks.prefix(namedAtMost).map { "\($0.name) (\(seconds($0.age)))" }
     if hooks.count > namedAtMost { parts.append("\(hooks.count - namedAtMost) more") }
     return "still waiting: \(parts.joined(separator: ", ")); \(seconds(left)) left"

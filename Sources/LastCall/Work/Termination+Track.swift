@@ -10,7 +10,7 @@ extension Termination {
   ///   - line: the caller's line, filled in by the compiler.
   ///   - function: the caller's function, filled in by the compiler.
   ///   - isolation: the caller's actor, filled in by the compiler: the body runs there.
-  ///   - body: the work. An error counts it as cut when the task was cancelled, else as completed.
+  ///   - body: the work. It counts as cut when its task has been cancelled by its end, else as completed.
   public func track<R>(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function,
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R

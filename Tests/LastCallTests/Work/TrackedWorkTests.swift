@@ -136,6 +136,20 @@ import Testing
     #expect(termination.work.ended()[.task]?.completed == 16_000)
   }
 
+  @Test func aTaskBehindManyRequestsIsCounted() {
+    let work = (0..<100).map { WorkRegistry.Snapshot(name: "GET /\($0)", kind: .request, began: .zero, note: nil, fileID: "", line: 0) }
+    let line = ProgressText.line(hooks: [], work: work, counts: [(.request, 1_000), (.task, 1)], now: .seconds(1), left: .seconds(2))
+    #expect(line == "still waiting: 1000 requests (GET /0, 1.0 s), 1 task; 2.0 s left")
+  }
+
+  @Test func aWaitOfTheTestKitEndsWithItsTask() async {
+    let events = RecordedEvents()
+    let waiting = Task { await events.wait(for: "never") }
+    waiting.cancel()
+    await waiting.value
+    #expect(events.events.isEmpty)
+  }
+
   @Test func manyNamesAreCounted() {
     let work = (0..<8).map { WorkRegistry.Snapshot(name: "job \($0)", kind: .task, began: .zero, note: nil, fileID: "", line: 0) }
     let hooks = (0..<7).map { (name: "hook \($0)", age: Duration.seconds(1)) }
