@@ -16,8 +16,8 @@ struct ShutdownTests {
     await log.wait(for: .flush)
     clock.advance(by: .seconds(3))
 
-    #expect(await report.hook("events")?.outcome == "overran")
-    #expect(await report.hook("database")?.outcome == "succeeded")
+    #expect(await report.hook("events")?.outcome == .overran)
+    #expect(await report.hook("database")?.outcome == .succeeded)
     #expect(await report.exitCode == 74)
   }
 }

@@ -26,7 +26,7 @@ import Testing
       // The server does not wait for the client to go.
       let report = await running.value
       #expect(report.problem == nil)
-      #expect(report.hook("grpc")?.outcome == "succeeded")
+      #expect(report.hook("grpc")?.outcome == .succeeded)
       #expect(report.requests == [2, 0])
       #expect(report.phase(.drain)?.took == 1)
     }

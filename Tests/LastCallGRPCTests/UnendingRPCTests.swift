@@ -20,7 +20,7 @@ import Testing
       stop.clock.advance(by: .milliseconds(1))
       let report = await running.value
       #expect(report.result == .forced && report.exitCode == 75)
-      #expect(report.hook("grpc")?.outcome == "overran")
+      #expect(report.hook("grpc")?.outcome == .overran)
       #expect(report.abandoned.map(\.name) == ["test.Echo/Stuck"])
       #expect(report.abandoned.map(\.kind) == ["request"])
       #expect(report.requests == [0, 1])
@@ -82,7 +82,7 @@ import Testing
     let second = GRPCFixture(port: try await first.port)
     let report = await second.run().value
     #expect(report.result == .serviceFailed && report.exitCode == 70)
-    #expect(report.hook("grpc")?.outcome == "failed")
+    #expect(report.hook("grpc")?.outcome == .failed)
     first.signals.send(.term)
     #expect(await running.value.problem == nil)
   }

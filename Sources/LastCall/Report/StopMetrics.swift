@@ -10,7 +10,7 @@ struct StopMetrics: Sendable {
   /// `lastcall_stop_hook_duration`, with the dimensions `hook`, `phase` and `outcome`.
   func hookEnded(_ hook: TerminationReport.Hook) {
     guard let took = hook.took else { return }
-    let dimensions = [("hook", hook.name), ("phase", hook.phase), ("outcome", hook.outcome)]
+    let dimensions = [("hook", hook.name), ("phase", hook.phase), ("outcome", hook.outcome.rawValue)]
     Metrics.Timer(label: "lastcall_stop_hook_duration", dimensions: dimensions).recordSeconds(took)
   }
 

@@ -66,11 +66,11 @@ extension TerminationReport.Hook {
     budget = entry.budget.map(\.inSeconds)
     took = entry.toldAt.map { ((entry.endedAt ?? now) - $0).inSeconds }
     switch entry.outcome {
-    case .succeeded: outcome = entry.toldAt == nil ? "ended before" : "succeeded"
-    case .failed(let text): (outcome, error) = ("failed", text)
-    case .overran: outcome = "overran"
-    case .unconfirmed: outcome = "unconfirmed"
-    case .notTold, nil: outcome = "not told"
+    case .succeeded: outcome = entry.toldAt == nil ? .endedBefore : .succeeded
+    case .failed(let text): (outcome, error) = (.failed, text)
+    case .overran: outcome = .overran
+    case .unconfirmed: outcome = .unconfirmed
+    case .notTold, nil: outcome = .notTold
     }
   }
 }

@@ -12,9 +12,9 @@ extension TerminationReport: CustomStringConvertible {
     if !active.isEmpty {
       parts.append(active.map { "\($0.name) \(Self.text($0.took))\($0.wasCut ? " (cut)" : "")" }.joined(separator: ", "))
     }
-    let notable = hooks.filter { !["succeeded", "ended before"].contains($0.outcome) }
+    let notable = hooks.filter { ![.succeeded, .endedBefore].contains($0.outcome) }
     if !notable.isEmpty {
-      parts.append(notable.map { "\($0.name) \($0.outcome)\($0.error.map { ": \($0)" } ?? "")" }.joined(separator: ", "))
+      parts.append(notable.map { "\($0.name) \($0.outcome.rawValue)\($0.error.map { ": \($0)" } ?? "")" }.joined(separator: ", "))
     }
     for work in work { parts.append("\(work.kind): \(work.completed) completed, \(work.cut) cut") }
     if !abandoned.isEmpty {

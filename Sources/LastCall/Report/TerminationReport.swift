@@ -26,6 +26,22 @@ public struct TerminationReport: Sendable, Equatable, Codable {
     public var wasCut: Bool
   }
 
+  /// How the part of a hook or service in the stop came out.
+  public enum Outcome: String, Sendable, Codable {
+    /// It has ended.
+    case succeeded
+    /// It has ended with an error.
+    case failed
+    /// Its time was over: it was cancelled and no longer waited for.
+    case overran
+    /// The propagation was not confirmed in its time.
+    case unconfirmed
+    /// It takes no part: it was added after its phase, or the stop was ended at once before it was told.
+    case notTold = "not told"
+    /// A service that had ended before the stop.
+    case endedBefore = "ended before"
+  }
+
   /// One hook or service.
   public struct Hook: Sendable, Equatable, Codable {
     /// Its name.
@@ -36,8 +52,8 @@ public struct TerminationReport: Sendable, Equatable, Codable {
     public var budget: Double?
     /// What it took from when it was told, in seconds; nil when it was never told.
     public var took: Double?
-    /// `succeeded`, `failed`, `overran`, `unconfirmed`, `not told`, or `ended before` for a service that was gone before the stop.
-    public var outcome: String
+    /// How its part in the stop came out.
+    public var outcome: Outcome
     /// What it failed with.
     public var error: String?
   }

@@ -23,7 +23,7 @@ struct Participant: Sendable, Equatable {
 }
 
 /// How a participant's part in the stop came out.
-public enum HookOutcome: Sendable, Equatable {
+enum HookOutcome: Sendable, Equatable {
   /// It has ended.
   case succeeded
   /// It has ended with an error.

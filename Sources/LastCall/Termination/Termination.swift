@@ -13,7 +13,6 @@ import ServiceLifecycle
 public final class Termination: Sendable {
   struct State {
     var registrations: [Registration] = []
-    /// Those that the runner has been told of.
     var runner: TerminationRunner?
     var isStopping = false
     var unstarted: [TerminationMachine.Event] = []

@@ -9,6 +9,8 @@ struct TerminationMachine: Sendable {
     /// What is left at most after an escalation, and for an immediate stop.
     var shortened: Duration
     var budgets = PhaseBudgets()
+    var stopOn: [Signal: TerminationConfiguration.StopKind] = [:]
+    var escalation = TerminationConfiguration.Escalation.terminalInterrupt
     /// How often it is said what is still waited for.
     var progressEvery: Duration = .seconds(1)
   }
@@ -17,6 +19,8 @@ struct TerminationMachine: Sendable {
     case add(Participant)
     /// - Parameter grace: a shorter one than the settings'.
     case begin(StopReason, immediately: Bool, grace: Duration?)
+    /// Begins a stop, escalates it or changes nothing, by the settings.
+    case signal(StopSignal)
     /// The first shortens, the second ends the stop at once.
     case escalate
     /// A participant has ended; the error, if there was one.
@@ -28,6 +32,7 @@ struct TerminationMachine: Sendable {
 
   enum Action: Sendable, Equatable {
     case began(StopReason, deadline: Duration)
+    case escalatedBy(Signal)
     case entered(TerminationPhase, limit: Duration)
     case left(TerminationPhase)
     /// - Parameter limit: when it is cut at the latest, as things are.
@@ -107,6 +112,7 @@ struct TerminationMachine: Sendable {
     switch event {
     case .add(let participant): add(participant, now, &actions)
     case .begin(let reason, let immediately, let grace): begin(reason, immediately, grace, now, &actions)
+    case .signal(let signal): take(signal, now, &actions)
     case .escalate: escalate(now, &actions)
     case .ended(let id, let error): ended(id, error, now, &actions)
     case .work(let isEmpty): workIsEmpty = isEmpty
@@ -159,6 +165,22 @@ struct TerminationMachine: Sendable {
     actions.append(.began(reason, deadline: deadline))
     setScale(now)
     enter(.notice, now, &actions)
+  }
+
+  private mutating func take(_ received: StopSignal, _ now: Duration, _ actions: inout [Action]) {
+    guard stage == .stopping, escalates(received) else {
+      return begin(.signal(received.signal), settings.stopOn[received.signal] == .immediate, nil, now, &actions)
+    }
+    actions.append(.escalatedBy(received.signal))
+    escalate(now, &actions)
+  }
+
+  private func escalates(_ received: StopSignal) -> Bool {
+    switch settings.escalation {
+    case .terminalInterrupt: received.signal == .int && received.isFromTerminal
+    case .anySignal: true
+    case .never: false
+    }
   }
 
   private mutating func escalate(_ now: Duration, _ actions: inout [Action]) {

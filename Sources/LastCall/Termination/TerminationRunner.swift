@@ -56,7 +56,8 @@ final class TerminationRunner: Sendable {
       State(
         machine: TerminationMachine(
           settings: .init(
-            grace: configuration.grace, shortened: configuration.shortened, budgets: configuration.budgets,
+            grace: configuration.grace, shortened: configuration.shortened, budgets: configuration.budgets, stopOn: configuration.stopOn,
+            escalation: configuration.escalation,
             progressEvery: configuration.progressEvery))))
   }
 
@@ -117,7 +118,7 @@ final class TerminationRunner: Sendable {
     switch input {
     case .event(let event): return handle(event, now)
     case .workChanged: return handle(.work(isEmpty: work.isEmpty), now)
-    case .signal(let signal): return event(for: signal).map { handle($0, now) } ?? []
+    case .signal(let signal): return handle(.signal(signal), now)
     case .registered(let registration):
       let (id, actions, isTooLate) = state.withLockedValue { state in
         state.registrations.append(registration)
@@ -138,29 +139,12 @@ final class TerminationRunner: Sendable {
     state.withLockedValue { $0.machine.handle(event, at: now) }
   }
 
-  private func event(for received: StopSignal) -> TerminationMachine.Event? {
-    let kind = configuration.stopOn[received.signal] ?? .graceful
-    let stage = state.withLockedValue { $0.machine.stage }
-    if stage == .stopping, escalates(received) {
-      logger.notice("signal \(received.signal) escalates the stop")
-      return .escalate
-    }
-    return .begin(.signal(received.signal), immediately: kind == .immediate, grace: nil)
-  }
-
-  private func escalates(_ received: StopSignal) -> Bool {
-    switch configuration.escalation {
-    case .terminalInterrupt: received.signal == .int && received.isFromTerminal
-    case .anySignal: true
-    case .never: false
-    }
-  }
-
   // MARK: - Actions
 
   private func carryOut(_ action: TerminationMachine.Action) {
     switch action {
     case .began(let reason, let deadline): began(reason, deadline)
+    case .escalatedBy(let signal): logger.notice("signal \(signal) escalates the stop")
     case .entered(let phase, let limit): entered(phase, limit)
     case .left(let phase): left(phase)
     case .tell(let id, let limit): tell(id, limit)

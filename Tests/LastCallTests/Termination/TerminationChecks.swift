@@ -38,6 +38,14 @@ struct TerminationChecks {
       } else {
         begin(now, grace: grace, immediately: immediately)
       }
+    case .signal(let received):
+      if bound == nil {
+        begin(now, grace: nil, immediately: settings.stopOn[received.signal] == .immediate)
+      } else if received.signal == .int, received.isFromTerminal {
+        escalate(now)
+      } else if settings.stopOn[received.signal] == .immediate, escalations == 0 {
+        escalate(now)
+      }
     case .escalate: if bound != nil { escalate(now) }
     case .ended(let id, let error):
       if told[id] == nil { endedBeforeTold.insert(id) }
@@ -99,7 +107,7 @@ struct TerminationChecks {
       finishes += 1
       if let bound, now > bound { return ["neverPastTheDeadline: \(now) after \(bound)"] }
     case .arm(let at): if at < now { return ["timeGoesOn: \(at) is over at \(now)"] }
-    case .watchWork, .progress: break
+    case .watchWork, .progress, .escalatedBy: break
     }
     return []
   }

@@ -4,19 +4,13 @@ import Seeded
 
 /// One random stop: participants that end early, late, never or with an error, work that comes and goes, requests that repeat.
 struct TerminationSimulation {
-  enum Happening: Equatable {
-    case event(TerminationMachine.Event)
-    /// The exit at once, as the second escalation; apart, so that the checks know of it.
-    case clock
-  }
-
   var random: SeededRandom
   /// Apart, so that a run with repeats is the same run otherwise.
   var repeats: SeededRandom
   let settings: TerminationMachine.Settings
   var machine: TerminationMachine
   var checks: TerminationChecks
-  var queue: [(at: Duration, order: Int, happening: Happening)] = []
+  var queue: [(at: Duration, order: Int, event: TerminationMachine.Event)] = []
   var order = 0
   var now = Duration.zero
   var armed: Duration?
@@ -33,7 +27,7 @@ struct TerminationSimulation {
     if random.chance(30) { budgets.flush = .milliseconds(random.int(0...20_000)) }
     settings = TerminationMachine.Settings(
       grace: random.chance(5) ? .zero : .milliseconds(random.int(1...30_000)), shortened: .milliseconds(random.int(0...4_000)),
-      budgets: budgets, progressEvery: .seconds(1))
+      budgets: budgets, stopOn: [.term: .graceful, .int: .graceful, .hup: .immediate], progressEvery: .seconds(1))
     machine = TerminationMachine(settings: settings)
     checks = TerminationChecks(settings: settings)
     for _ in 0..<random.int(0...8) { feed(.add(participant())) }
@@ -61,32 +55,35 @@ struct TerminationSimulation {
     let graces: [Duration?] = [nil, nil, nil, .milliseconds(random.int(0...20_000))]
     let begin = TerminationMachine.Event.begin(.requested("test"), immediately: random.chance(10), grace: graces[random.int(0...3)])
     let at = random.int(0...3_000)
-    schedule(.event(begin), at: .milliseconds(at))
+    schedule(begin, at: .milliseconds(at))
     if withRepeats {
       for _ in 0..<repeats.int(1...3) {
-        schedule(.event(.begin(.requested("again"), immediately: false, grace: nil)), at: .milliseconds(at + repeats.int(1...20_000)))
+        schedule(
+          repeats.chance(50) ? .signal(StopSignal(.term)) : .signal(StopSignal(.int)), at: .milliseconds(at + repeats.int(1...20_000)))
       }
     }
     for (chance, latest) in [(15, 15_000), (8, 20_000)] where random.chance(chance) {
-      schedule(.event(.escalate), at: .milliseconds(random.int(0...latest)))
+      schedule(.escalate, at: .milliseconds(random.int(0...latest)))
     }
+    if random.chance(8) { schedule(.signal(StopSignal(.int, isFromTerminal: true)), after: 15_000) }
+    if random.chance(5) { schedule(.signal(StopSignal(.hup)), after: 15_000) }
     if random.chance(10) {
       schedule(
-        .event(.begin(.requested("later"), immediately: random.chance(50), grace: .milliseconds(random.int(0...9_000)))), after: 9_000)
+        .begin(.requested("later"), immediately: random.chance(50), grace: .milliseconds(random.int(0...9_000))), after: 9_000)
     }
-    for _ in 0..<random.int(0...2) where random.chance(30) { schedule(.event(.add(participant())), after: 12_000) }
+    for _ in 0..<random.int(0...2) where random.chance(30) { schedule(.add(participant()), after: 12_000) }
     for id in machine.entries.indices where random.chance(15) && machine.entries[id].participant.isService {
-      schedule(.event(.ended(id, error: random.chance(50) ? "broken" : nil)), after: 4_000)
+      schedule(.ended(id, error: random.chance(50) ? "broken" : nil), after: 4_000)
     }
   }
 
-  private mutating func schedule(_ happening: Happening, after most: Int) {
-    schedule(happening, at: now + .milliseconds(random.int(0...most)))
+  private mutating func schedule(_ event: TerminationMachine.Event, after most: Int) {
+    schedule(event, at: now + .milliseconds(random.int(0...most)))
   }
 
-  private mutating func schedule(_ happening: Happening, at moment: Duration) {
+  private mutating func schedule(_ event: TerminationMachine.Event, at moment: Duration) {
     order += 1
-    queue.append((moment, order, happening))
+    queue.append((moment, order, event))
   }
 
   mutating func run() {
@@ -102,7 +99,7 @@ struct TerminationSimulation {
       } else if let next {
         let entry = queue.remove(at: next)
         now = max(now, entry.at)
-        if case .event(let event) = entry.happening { feed(event) }
+        feed(entry.event)
       } else {
         break
       }
@@ -129,15 +126,15 @@ struct TerminationSimulation {
     case .arm(let at): armed = at
     case .tell(let id, _):
       let error: String? = random.chance(15) ? "failed" : nil
-      if let takes = takes[id] { schedule(.event(.ended(id, error: error)), at: now + takes) }
+      if let takes = takes[id] { schedule(.ended(id, error: error), at: now + takes) }
     case .cut(let id):
       // It may end after all, too late.
-      if random.chance(50) { schedule(.event(.ended(id, error: "cancelled")), after: 2_000) }
+      if random.chance(50) { schedule(.ended(id, error: "cancelled"), after: 2_000) }
     case .watchWork:
       let isEmpty = random.chance(50)
-      schedule(.event(.work(isEmpty: isEmpty)), at: now)
+      schedule(.work(isEmpty: isEmpty), at: now)
       if !isEmpty {
-        for _ in 0..<random.int(0...3) { schedule(.event(.work(isEmpty: random.chance(70))), after: 9_000) }
+        for _ in 0..<random.int(0...3) { schedule(.work(isEmpty: random.chance(70)), after: 9_000) }
       }
     default: break
     }

@@ -37,7 +37,7 @@ import Testing
     let events = stop.events.events
     #expect(Set(events.prefix(3)) == ["http runs", "grpc runs", "consumer runs"])
     #expect(events[3] == "readiness")
-    #expect(report.hooks(thatEnded: "succeeded") == ["buffer", "consumer", "grpc", "http", "readiness"])
+    #expect(report.hooks(thatEnded: .succeeded) == ["buffer", "consumer", "grpc", "http", "readiness"])
     #expect(events.firstIndex(of: "http ended") ?? .max < events.firstIndex(of: "buffer") ?? 0, "\(events)")
   }
 
@@ -55,10 +55,10 @@ import Testing
     let report = await running.value
     await stop.events.wait(for: "slow cancelled")
     #expect(stop.events.events.contains("database"))
-    #expect(report.hook("slow")?.outcome == "overran")
+    #expect(report.hook("slow")?.outcome == .overran)
     #expect(report.hook("slow")?.budget == 2)
     #expect(report.hook("slow")?.took == 2)
-    #expect(report.hooks(thatEnded: "succeeded") == ["database", "quick"])
+    #expect(report.hooks(thatEnded: .succeeded) == ["database", "quick"])
     #expect(report.result == .flushFailed && report.exitCode == 74)
   }
 
@@ -67,8 +67,8 @@ import Testing
     stop.termination.onStop(.notice, "registry") { _ in throw Broken() }
     stop.hook(.close, "database")
     let report = await stop.stop().value
-    #expect(report.hook("registry")?.outcome == "failed" && report.hook("registry")?.error == "broken")
-    #expect(report.hook("database")?.outcome == "succeeded")
+    #expect(report.hook("registry")?.outcome == .failed && report.hook("registry")?.error == "broken")
+    #expect(report.hook("database")?.outcome == .succeeded)
     #expect(report.result == .forced && report.exitCode == 75)
   }
 
@@ -85,7 +85,7 @@ import Testing
     let report = await running.value
     #expect(report.escalations == 0)
     #expect(report.took == 20)
-    #expect(report.hook("jobs")?.outcome == "overran")
+    #expect(report.hook("jobs")?.outcome == .overran)
     #expect(report.exitCode == 75)
   }
 
@@ -106,8 +106,8 @@ import Testing
     let report = await running.value
     #expect(report.escalations == 2)
     #expect(report.took == 1)
-    #expect(report.hook("buffer")?.outcome == "overran")
-    #expect(report.hook("database")?.outcome == "not told")
+    #expect(report.hook("buffer")?.outcome == .overran)
+    #expect(report.hook("database")?.outcome == .notTold)
     #expect(!stop.events.events.contains("database"))
     #expect(report.exitCode == 74)
   }
@@ -137,7 +137,7 @@ import Testing
     stop.clock.advance(by: .seconds(1))
     let report = await running.value
     #expect(report.took == 6)
-    #expect(report.hook("buffer")?.outcome == "succeeded", "also an immediate stop flushes")
+    #expect(report.hook("buffer")?.outcome == .succeeded, "also an immediate stop flushes")
 
     let other = StopFixture { $0.stopOn = [.hangup: .graceful, .terminate: .immediate] }
     other.stuckHook(.drain, "jobs")
@@ -170,7 +170,7 @@ import Testing
     stop.termination.add(RecordedService(name: "http", events: stop.events), name: "http")
     let report = await stop.termination.run()
     #expect(report.reason == "service job has ended")
-    #expect(report.hooks(thatEnded: "ended before") == ["job", "migration"])
+    #expect(report.hooks(thatEnded: .endedBefore) == ["job", "migration"])
     #expect(report.exitCode == 0)
   }
 
@@ -196,7 +196,7 @@ import Testing
     stop.clock.advance(by: .seconds(20))
     let report = await running.value
     await stop.events.wait(for: "http ended")
-    #expect(report.hook("http")?.outcome == "overran")
+    #expect(report.hook("http")?.outcome == .overran)
     #expect(report.exitCode == 75)
   }
 
@@ -250,8 +250,8 @@ import Testing
     }
     let report = await stop.stop().value
     #expect(stop.events.events == ["jobs", "late"])
-    #expect(report.hooks(thatEnded: "not told") == ["too late"])
-    #expect(report.hooks(thatEnded: "succeeded") == ["jobs", "late"])
+    #expect(report.hooks(thatEnded: .notTold) == ["too late"])
+    #expect(report.hooks(thatEnded: .succeeded) == ["jobs", "late"])
   }
 
   @Test func aSecondRunWaitsForTheSameStop() async {

@@ -65,7 +65,7 @@ import Testing
     let report = await running.value
     #expect(report.abandoned.map(\.name) == ["GET /export"])
     #expect(report.work == [.init(kind: "request", completed: 0, cut: 1)])
-    #expect(report.hook("http")?.outcome == "overran")
+    #expect(report.hook("http")?.outcome == .overran)
   }
 
   @Test func workThatBeginsInTheDrainIsAwaitedToo() async {
