@@ -80,21 +80,28 @@ struct HummingbirdConnection: ConnectionPipeline {
     limits.maxHeaderListSize = http.configuration.httpDecoder.maxHeaderListSize
     limits.maxHeaderFieldCount = http.configuration.httpDecoder.maxHeaderFieldCount
     let encoder = HTTPResponseEncoder()
-    let decoder = ByteToMessageHandler(
-      HTTPRequestDecoder(leftOverBytesStrategy: webSocket == nil ? .dropBytes : .forwardBytes, limitConfiguration: limits))
-    let messages = HTTP1DrainHandler(drain: drain)
+    let renewal = DecoderRenewal(limits: limits)
+    let decoder = renewal.decoder
+    let messages = HTTP1DrainHandler(drain: drain, upgradeRequestEnded: renewal.stopped)
     try pipeline.addHandlers(encoder, decoder, messages)
-    guard let webSocket else { return .http1(try addResponder(channel)) }
+    guard let webSocket else { return .http1(try addResponder(channel, renewal)) }
     // Nobody else would answer a first request that is malformed.
     let errors = HTTPServerProtocolErrorHandler()
-    try pipeline.addHandler(errors)
-    let boundErrors = NIOLoopBound(errors, eventLoop: channel.eventLoop)
+    let offer = WebSocketOffer(shouldUpgrade: webSocket.shouldUpgrade)
+    try pipeline.addHandlers(errors, offer)
+    let removed = NIOLoopBound((errors, offer), eventLoop: channel.eventLoop)
+    let boundRenewal = NIOLoopBound(renewal, eventLoop: channel.eventLoop)
     let upgrade = NIOTypedHTTPServerUpgradeHandler(
-      httpEncoder: encoder, extraHTTPHandlers: [decoder, messages, errors],
+      httpEncoder: encoder, extraHTTPHandlers: [decoder, messages, errors, offer],
       upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
-        upgraders: [webSocket.upgrader(NIOLoopBound(drain, eventLoop: channel.eventLoop))],
+        upgraders: [
+          webSocket.upgrader(NIOLoopBound(drain, eventLoop: channel.eventLoop), NIOLoopBound(offer, eventLoop: channel.eventLoop))
+        ],
         notUpgradingCompletionHandler: { channel in
-          channel.pipeline.syncOperations.removeHandler(boundErrors.value).flatMapThrowing { .http1(try addResponder(channel)) }
+          let pipeline = channel.pipeline.syncOperations
+          let (errors, offer) = removed.value
+          pipeline.removeHandler(offer, promise: nil)
+          return pipeline.removeHandler(errors).flatMapThrowing { .http1(try addResponder(channel, boundRenewal.value)) }
         }))
     try pipeline.addHandler(upgrade)
     closeIfUndecided(upgrade.upgradeResultFuture, channel)
@@ -108,12 +115,14 @@ struct HummingbirdConnection: ConnectionPipeline {
     decided.whenComplete { _ in timer.cancel() }
   }
 
-  private func addResponder(_ channel: any Channel) throws -> Stream {
+  private func addResponder(_ channel: any Channel, _ renewal: DecoderRenewal) throws -> Stream {
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
     try pipeline.addHandlers(http.configuration.additionalChannelHandlers())
     try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: http.configuration.idleTimeout.map { Duration($0) }, logger: logger))
-    return try Stream(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+    let stream = try Stream(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
+    renewal.served(pipeline)
+    return stream
   }
 
   private func setUpHTTP2(_ channel: any Channel, _ drain: DrainHandler) throws -> Decided {

@@ -29,11 +29,11 @@ public struct WebSocketUpgrade: Sendable {
   }
 
   func upgrader(
-    _ drain: NIOLoopBound<DrainHandler>
+    _ drain: NIOLoopBound<DrainHandler>, _ offer: NIOLoopBound<WebSocketOffer>
   ) -> NIOTypedWebSocketServerUpgrader<HummingbirdConnection.FirstRequest> {
     NIOTypedWebSocketServerUpgrader(
       maxFrameSize: maxFrameSize,
-      shouldUpgrade: { channel, head in channel.eventLoop.makeSucceededFuture(shouldUpgrade(head)) },
+      shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(offer.value.taken) },
       upgradePipelineHandler: { channel, _ in
         channel.eventLoop.makeCompletedFuture {
           try channel.pipeline.syncOperations.addHandler(WebSocketDrainHandler(drain: drain.value))

@@ -177,4 +177,25 @@ import Wire
     client.close()
     try await subject.running.value
   }
+
+  /// Without any stop: a request that offers HTTP/2 as Java's HttpClient does, then another. Plain: the other is never answered, since NIO's
+  /// decoder has stopped. Ours: it is.
+  @Test(arguments: Server.allCases, [false, true]) func requestAfterAnOffer(_ server: Server, offers: Bool) async throws {
+    let subject = try await server.start()
+    let client = try subject.connect()
+    let offer = offers ? "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n" : ""
+    try client.send("GET / HTTP/1.1\r\nHost: test\r\n\(offer)\r\n")
+    #expect(try await blocking { try client.response() }.text == "ok\n")
+    try client.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+    // What was sent before the end is read before it.
+    if server == .plain { client.shutdownOutput() }
+    if server == .plain && offers {
+      #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    } else {
+      #expect(try await blocking { try client.response() }.text == "ok\n")
+    }
+    client.close()
+    await subject.stop()
+    try await subject.running.value
+  }
 }

@@ -153,4 +153,34 @@ extension HummingbirdService.Options {
     #expect(try await blocking { try client.get("/") }.text == "ok\n")
     try await end(subject, client)
   }
+
+  /// What asks for another protocol, with fields or by method, and gets none: NIO's decoder takes nothing more of the connection then
+  /// (stopParsing in HTTPDecoder.swift), and the next request hung. A Java HttpClient begins every plaintext connection so.
+  @Test(
+    arguments: [false, true],
+    ["GET / HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n", "CONNECT / HTTP/1.1\r\n"])
+  func aConnectionThatWasNotUpgradedIsServedOn(takesWebSocket: Bool, request: String) async throws {
+    let subject = try Subject.ours(options: takesWebSocket ? .withEcho : .init())
+    let client = try subject.connect()
+    for piece in [request + "Host: test\r\n\r\n", request + "Host: test\r\n\r\nGET / HTTP/1.1\r\nHost: test\r\n\r\n"] {
+      try client.send(piece)
+      _ = try await blocking { try client.response() }
+      if piece.hasSuffix("GET / HTTP/1.1\r\nHost: test\r\n\r\n") { #expect(try await blocking { try client.response() }.text == "ok\n") }
+      #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    }
+    try await end(subject, client)
+  }
+
+  /// Only the first request of a connection is upgraded; what comes later is a request like any other, and the next ones too.
+  @Test func aLaterUpgradeRequestIsAnsweredAndTheNextOnesToo() async throws {
+    let subject = try Subject.ours(options: .withEcho)
+    let client = try subject.connect()
+    #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    for _ in 0..<3 {
+      try client.send(Socket.upgradeRequest("/ws"))
+      #expect(try await blocking { try client.response() }.status == 404)
+      #expect(try await blocking { try client.get("/") }.text == "ok\n")
+    }
+    try await end(subject, client)
+  }
 }

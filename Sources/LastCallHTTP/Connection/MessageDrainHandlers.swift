@@ -64,11 +64,20 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   public typealias OutboundOut = HTTPServerResponsePart
 
   private let drain: DrainHandler
+  private let upgradeRequestEnded: ((ChannelPipeline.SynchronousOperations) -> Void)?
   private var discardsRequest = false
+  private var asksForUpgrade = false
 
   /// A handler for the connection of `drain`.
   public init(drain: DrainHandler) {
     self.drain = drain
+    upgradeRequestEnded = nil
+  }
+
+  /// - Parameter upgradeRequestEnded: Called when a request that asks for another protocol has been handed on to its end.
+  package init(drain: DrainHandler, upgradeRequestEnded: @escaping (ChannelPipeline.SynchronousOperations) -> Void) {
+    self.drain = drain
+    self.upgradeRequestEnded = upgradeRequestEnded
   }
 
   /// Called by NIO.
@@ -78,10 +87,16 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
 
   /// Called by NIO.
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    if case .head(let head) = unwrapInboundIn(data) {
+    var ended = false
+    switch unwrapInboundIn(data) {
+    case .head(let head):
       discardsRequest = !drain.requestBegan(closes: !head.isKeepAlive) { head.requestName }
+      asksForUpgrade = upgradeRequestEnded != nil && head.asksForUpgrade
+    case .body: break
+    case .end: ended = asksForUpgrade
     }
     if !discardsRequest { context.fireChannelRead(data) }
+    if ended { upgradeRequestEnded?(context.pipeline.syncOperations) }
   }
 
   /// Called by NIO.
@@ -97,17 +112,24 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   }
 }
 
-/// Whether a value of the Connection field, a list, has the option `close` (RFC 9110 section 7.6.1: options are case-insensitive).
-private func hasClose(_ value: some StringProtocol) -> Bool {
-  value.split(separator: ",").contains { option in String(option.filter { !$0.isWhitespace }).lowercased() == "close" }
+/// Whether a value of the Connection field, a list, has an option (RFC 9110 section 7.6.1: options are case-insensitive).
+private func hasOption(_ name: String, _ value: some StringProtocol) -> Bool {
+  value.split(separator: ",").contains { option in String(option.filter { !$0.isWhitespace }).lowercased() == name }
 }
 
 extension HTTPFields {
-  fileprivate var asksForClose: Bool { contains(.connection) && self[values: .connection].contains(where: hasClose) }
+  fileprivate var asksForClose: Bool { contains(.connection) && self[values: .connection].contains { hasOption("close", $0) } }
 }
 
 extension HTTPHeaders {
-  fileprivate var asksForClose: Bool { contains(name: "connection") && self["connection"].contains(where: hasClose) }
+  fileprivate var asksForClose: Bool { contains(name: "connection") && self["connection"].contains { hasOption("close", $0) } }
+}
+
+extension HTTPRequestHead {
+  /// Whether it asks for another protocol, as llhttp sees it (llhttp__before_headers_complete in NIO's c_nio_http.c).
+  package var asksForUpgrade: Bool {
+    method == .CONNECT || (headers.contains(name: "upgrade") && headers["connection"].contains { hasOption("upgrade", $0) })
+  }
 }
 
 extension HTTPRequest {
