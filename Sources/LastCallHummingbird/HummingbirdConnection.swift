@@ -144,26 +144,41 @@ struct HummingbirdConnection: ConnectionPipeline {
     return .http2(multiplexer)
   }
 
+  /// Every idle connection keeps this function's frame, so it has none of what only some need.
   func serve(_ value: Value) async {
-    do {
-      switch value {
-      case .decided(let decided): try await serve(decided)
-      case .undecided(let future): try await serve(try await future.get())
-      }
-    } catch {
-      logger.debug("a connection ended before its protocol was known: \(error)")
+    switch await protocolOf(value) {
+    case .http1(let stream)?: await http.handle(value: stream, logger: logger)
+    case .other(let serve)?: await serve()
+    case nil: return
     }
   }
 
-  private func serve(_ decided: Decided) async throws {
-    switch decided {
-    case .http1(let stream): await http.handle(value: stream, logger: logger)
-    case .http2(let multiplexer): await serve(multiplexer)
-    case .upgradable(let future):
-      switch try await future.get() {
-      case .http1(let stream): await http.handle(value: stream, logger: logger)
-      case .webSocket(let channel, let serve): await self.serve(channel, serve)
+  private enum Decision {
+    case http1(Stream)
+    case other(@Sendable () async -> Void)
+  }
+
+  /// Nil for a connection that ended before it had said anything.
+  @inline(never)
+  private func protocolOf(_ value: Value) async -> Decision? {
+    do {
+      let decided =
+        switch value {
+        case .decided(let decided): decided
+        case .undecided(let future): try await future.get()
+        }
+      switch decided {
+      case .http1(let stream): return .http1(stream)
+      case .http2(let multiplexer): return .other { await serve(multiplexer) }
+      case .upgradable(let future):
+        switch try await future.get() {
+        case .http1(let stream): return .http1(stream)
+        case .webSocket(let channel, let body): return .other { await serve(channel, body) }
+        }
       }
+    } catch {
+      logger.debug("a connection ended before its protocol was known: \(error)")
+      return nil
     }
   }
 

@@ -3,8 +3,8 @@ import NIOCore
 
 /// The connections of a server: how many there are in which state, how their requests ended, and their drain.
 ///
-/// It is shared by the handlers of all connections. One lock is taken twice per request and nothing is allocated for it, unless there
-/// is a ``RequestObserver``.
+/// It is shared by the handlers of all connections. A lock that an event loop seldom shares is taken twice per request, and nothing is
+/// allocated for it unless there is a ``RequestObserver``.
 public final class Connections: Sendable {
   /// Numbers of one moment.
   public struct Counts: Sendable, Hashable {
@@ -53,26 +53,25 @@ public final class Connections: Sendable {
     }
   }
 
-  /// What a connection is told when it begins.
-  struct Beginning: Sendable {
+  /// A connection's place, from its begin on.
+  struct Place: Sendable {
     var id: ConnectionID
-    var command: ConnectionCommand?
-    var keepsAlive: Bool
+    var shard: ConnectionShard
   }
 
   private struct State {
-    var command: ConnectionCommand?
-    var keepsAlive = true
     var lastNumber: UInt64 = 0
-    var running: [ConnectionID: any Channel] = [:]
-    var counts = Counts()
+    /// The loops that have been seen, by the order of their first connection.
+    var loops: [ObjectIdentifier: Int] = [:]
   }
+
+  private static let shardCount = 16
 
   /// How long the parts of a connection's end may take.
   public let limits: DrainLimits
   let drainLimits: ConnectionDrain.Limits
   private let observer: (any RequestObserver)?
-  private let onStateChange: (@Sendable (ConnectionID, ConnectionState) -> Void)?
+  private let shards: [ConnectionShard]
   private let state = NIOLockedValueBox(State())
 
   /// No connections yet.
@@ -88,11 +87,17 @@ public final class Connections: Sendable {
     self.limits = limits
     drainLimits = ConnectionDrain.Limits(limits)
     self.observer = observer
-    self.onStateChange = onStateChange
+    shards = (0..<Self.shardCount).map { _ in ConnectionShard(onStateChange: onStateChange) }
   }
 
   /// The numbers of this moment.
-  public var counts: Counts { state.withLockedValue { $0.counts } }
+  public var counts: Counts { sum(shards[...]) }
+
+  /// With all shards locked: a client that sees one request ended before it sends another must find them in that order.
+  private func sum(_ rest: ArraySlice<ConnectionShard>) -> Counts {
+    guard let first = rest.first else { return Counts() }
+    return first.whileLocked { sum(rest.dropFirst()) + $0 }
+  }
 
   /// Begins the drain of every connection, those that come later included. Again, it does nothing.
   public func drain() { tell(.drain) }
@@ -103,75 +108,41 @@ public final class Connections: Sendable {
   /// Whether connections are kept for further requests, as Go's `SetKeepAlivesEnabled`: when not, every response says close and
   /// connections that are idle end after ``DrainLimits/linger``.
   public func setKeepAlive(_ keeps: Bool) {
-    let running = state.withLockedValue { state in
-      state.keepsAlive = keeps
-      return Array(state.running.values)
+    for shard in shards {
+      for channel in shard.setKeepAlive(keeps) { channel.pipeline.fireUserInboundEventTriggered(ConnectionKeepAlive(keeps: keeps)) }
     }
-    for channel in running { channel.pipeline.fireUserInboundEventTriggered(ConnectionKeepAlive(keeps: keeps)) }
   }
 
   private func tell(_ command: ConnectionCommand) {
-    let running: [any Channel] = state.withLockedValue { state in
-      guard command.isAfter(state.command) else { return [] }
-      state.command = command
-      if command == .cut { state.counts.connectionsCut = state.running.count }
-      return Array(state.running.values)
+    for shard in shards {
+      for channel in shard.tell(command) { channel.pipeline.fireUserInboundEventTriggered(command) }
     }
-    for channel in running { channel.pipeline.fireUserInboundEventTriggered(command) }
   }
 
-  /// The connection reads from now on.
-  func began(_ channel: any Channel) -> Beginning {
-    let beginning = state.withLockedValue { state in
+  /// A connection begins: its number, and the shard that knows it from now on.
+  func place(_ channel: any Channel) -> Place {
+    let loop = ObjectIdentifier(channel.eventLoop)
+    return state.withLockedValue { state in
       state.lastNumber += 1
-      let id = ConnectionID(number: state.lastNumber)
-      state.running[id] = channel
-      state.counts.new += 1
-      return Beginning(id: id, command: state.command, keepsAlive: state.keepsAlive)
+      let index = state.loops[loop] ?? state.loops.count
+      state.loops[loop] = index
+      return Place(id: ConnectionID(number: state.lastNumber), shard: shards[index % shards.count])
     }
-    onStateChange?(beginning.id, .new)
-    return beginning
   }
 
   /// The name is only made when somebody wants it.
   func observe(_ name: () -> String) -> (any RequestHandle)? { observer?.requestBegan(name()) }
-
-  /// One change of a connection, of its requests, or of both.
-  func changed(
-    _ id: ConnectionID?, from old: ConnectionState, _ changes: ConnectionLife.Changes, began: Int = 0, ended: RequestOutcome? = nil
-  ) {
-    let last = changes.second ?? changes.first
-    guard last != nil || began != 0 || ended != nil else { return }
-    state.withLockedValue { state in
-      state.counts.requestsInFlight += began
-      if let ended { state.counts.end(ended) }
-      guard let last, let id else { return }
-      state.counts[old] -= 1
-      state.counts[last] += 1
-      if last == .closed { state.running[id] = nil }
-    }
-    guard let onStateChange, let id else { return }
-    if let state = changes.first { onStateChange(id, state) }
-    if let state = changes.second { onStateChange(id, state) }
-  }
-
-  /// A handed over connection has ended; nothing is reported after hijacked.
-  func forget(_ id: ConnectionID) {
-    state.withLockedValue { state in
-      guard state.running.removeValue(forKey: id) != nil else { return }
-      state.counts.hijacked -= 1
-    }
-  }
 }
 
 extension Connections.Counts {
-  fileprivate mutating func end(_ outcome: RequestOutcome) {
-    requestsInFlight -= 1
-    switch outcome {
-    case .completed: requestsCompleted += 1
-    case .cut: requestsCut += 1
-    case .abandoned: requestsAbandoned += 1
+  fileprivate static func + (left: Self, right: Self) -> Self {
+    var sum = left
+    for number in [
+      \.new, \.active, \.idle, \.hijacked, \.requestsInFlight, \.requestsCompleted, \.requestsCut, \.requestsAbandoned, \.connectionsCut,
+    ] as [WritableKeyPath<Self, Int>] {
+      sum[keyPath: number] += right[keyPath: number]
     }
+    return sum
   }
 }
 

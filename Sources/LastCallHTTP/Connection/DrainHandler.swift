@@ -18,11 +18,14 @@ public final class DrainHandler: ChannelInboundHandler {
   private var machine: ConnectionDrain
   private var life = ConnectionLife()
   private var tally = RequestTally()
-  private var id: ConnectionID?
+  private var place: Connections.Place?
   private var context: ChannelHandlerContext?
   private var timer: Scheduled<Void>?
   private var timerDeadline: UInt64?
   private var clientLeft = false
+  /// Responses that were written whole since the last flush.
+  private var unconfirmed = 0
+  private var isFlushing = false
 
   /// This side has ended the connection without waiting for it.
   private(set) var wasCut = false
@@ -32,6 +35,9 @@ public final class DrainHandler: ChannelInboundHandler {
     self.connections = connections
     machine = ConnectionDrain(limits: connections.drainLimits)
   }
+
+  /// Where the connection is counted, once it is active.
+  var shard: ConnectionShard? { place?.shard }
 
   /// Whether the server stops. A protocol that takes over in the middle of a stop gets no event for it and has to ask.
   public var isDraining: Bool { machine.draining }
@@ -66,7 +72,7 @@ public final class DrainHandler: ChannelInboundHandler {
     if perform(.requestHead(closes: closes)).refuses { return false }
     tally.began(connections.observe(name))
     let old = life.state
-    connections.changed(id, from: old, life.handle(.busy), began: 1)
+    changed(from: old, life.handle(.busy), began: 1)
     return true
   }
 
@@ -90,11 +96,41 @@ public final class DrainHandler: ChannelInboundHandler {
     return written
   }
 
+  /// The end of a response is to be written, and ``flush(_:)`` finds out when it has been: that costs less than a promise.
+  func responseEnds() {
+    perform(.responseEnd)
+    unconfirmed += 1
+  }
+
+  /// Flushes what comes from `writer`. Whatever is between it and the socket must not hold bytes back.
+  func flush(_ writer: ChannelHandlerContext) {
+    guard unconfirmed > 0 else { return writer.flush() }
+    isFlushing = true
+    writer.flush()
+    isFlushing = false
+    guard unconfirmed > 0, let context else { return }
+    let count = unconfirmed
+    unconfirmed = 0
+    if let left = try? context.channel.syncOptions?.getOption(.bufferedWritableBytes), left == 0 {
+      for _ in 0..<count { responseSent() }
+      return
+    }
+    // Writes complete in order, so this one tells that all before it have been taken.
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.assumeIsolated().whenComplete { result in
+      switch result {
+      case .success: for _ in 0..<count { self.responseSent() }
+      case .failure(let error): self.responseFailed(error)
+      }
+    }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
+  }
+
   private func responseSent() {
     let isCounted = tally.ended(.completed)
     let old = life.state
     let changes = machine.inFlight == 0 ? life.handle(.quiet(reused: !machine.refusesRequests)) : .none
-    connections.changed(id, from: old, changes, ended: isCounted ? .completed : nil)
+    changed(from: old, changes, ended: isCounted ? .completed : nil)
     perform(.flushed)
   }
 
@@ -107,7 +143,11 @@ public final class DrainHandler: ChannelInboundHandler {
   /// The connection does something, or does nothing, without a request of its own: the streams of HTTP/2 have them.
   func note(_ event: ConnectionLife.Event) {
     let old = life.state
-    connections.changed(id, from: old, life.handle(event))
+    changed(from: old, life.handle(event))
+  }
+
+  private func changed(from old: ConnectionState, _ changes: ConnectionLife.Changes, began: Int = 0, ended: RequestOutcome? = nil) {
+    place?.shard.changed(place?.id, from: old, changes, began: began, ended: ended)
   }
 
   // MARK: The machine
@@ -159,16 +199,17 @@ public final class DrainHandler: ChannelInboundHandler {
   }
 
   private func settle(_ outcome: RequestOutcome) {
-    while tally.ended(outcome) { connections.changed(nil, from: .closed, .none, ended: outcome) }
+    while tally.ended(outcome) { changed(from: life.state, .none, ended: outcome) }
   }
 
   private func end() {
     timer?.cancel()
     timer = nil
-    settle(wasCut || !clientLeft ? .cut : .abandoned)
-    guard let id else { return }
-    if life.state == .hijacked { connections.forget(id) } else { note(.closed) }
-    self.id = nil
+    // What closes a connection in the middle of a flush is a write that failed.
+    settle(wasCut || !(clientLeft || isFlushing) ? .cut : .abandoned)
+    guard let place else { return }
+    if life.state == .hijacked { place.shard.forget(place.id) } else { note(.closed) }
+    self.place = nil
   }
 }
 
@@ -198,9 +239,10 @@ extension DrainHandler {
   }
 
   private func begin(_ context: ChannelHandlerContext) {
-    guard id == nil else { return }
-    let beginning = connections.began(context.channel)
-    id = beginning.id
+    guard place == nil else { return }
+    let place = connections.place(context.channel)
+    self.place = place
+    let beginning = place.shard.began(place.id, context.channel)
     if !beginning.keepsAlive { perform(.keepAlive(false)) }
     if let command = beginning.command { obey(command, context) }
   }

@@ -65,6 +65,7 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
 
   private let drain: DrainHandler
   private let upgradeRequestEnded: ((ChannelPipeline.SynchronousOperations) -> Void)?
+  private let flushReachesSocket: Bool
   private var discardsRequest = false
   private var asksForUpgrade = false
 
@@ -72,12 +73,16 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   public init(drain: DrainHandler) {
     self.drain = drain
     upgradeRequestEnded = nil
+    flushReachesSocket = false
   }
 
+  /// For a pipeline in which nothing between this and the socket holds bytes back.
+  ///
   /// - Parameter upgradeRequestEnded: Called when a request that asks for another protocol has been handed on to its end.
   package init(drain: DrainHandler, upgradeRequestEnded: @escaping (ChannelPipeline.SynchronousOperations) -> Void) {
     self.drain = drain
     self.upgradeRequestEnded = upgradeRequestEnded
+    flushReachesSocket = true
   }
 
   /// Called by NIO.
@@ -106,10 +111,16 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
       guard drain.responseBegins(closes: head.headers.asksForClose) else { return context.write(data, promise: promise) }
       head.headers.replaceOrAdd(name: "connection", value: "close")
       context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .end where flushReachesSocket && promise == nil:
+      drain.responseEnds()
+      context.write(data, promise: nil)
     case .end: context.write(data, promise: drain.responseEnds(promise, context))
     default: context.write(data, promise: promise)
     }
   }
+
+  /// Called by NIO.
+  public func flush(context: ChannelHandlerContext) { drain.flush(context) }
 }
 
 /// Whether a value of the Connection field, a list, has an option (RFC 9110 section 7.6.1: options are case-insensitive).

@@ -28,19 +28,24 @@ enum RequestOutcome: Sendable, Equatable {
 /// The requests in flight of one connection or stream, oldest first.
 struct RequestTally {
   private(set) var open = 0
-  private var handles: [any RequestHandle] = []
+  /// Most connections have one request at a time, which then costs no array.
+  private var oldest: (any RequestHandle)?
+  private var others: [any RequestHandle] = []
 
   mutating func began(_ handle: (any RequestHandle)?) {
     open += 1
     // Either all have one or none.
-    if let handle { handles.append(handle) }
+    guard let handle else { return }
+    if oldest == nil { oldest = handle } else { others.append(handle) }
   }
 
   /// The oldest has ended; false when there was none.
   mutating func ended(_ outcome: RequestOutcome) -> Bool {
     guard open > 0 else { return false }
     open -= 1
-    if !handles.isEmpty { handles.removeFirst().end(cut: outcome == .cut) }
+    guard let ended = oldest.take() else { return true }
+    if !others.isEmpty { oldest = others.removeFirst() }
+    ended.end(cut: outcome == .cut)
     return true
   }
 }

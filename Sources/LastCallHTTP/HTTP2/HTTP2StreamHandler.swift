@@ -20,17 +20,15 @@ public final class HTTP2StreamHandler: ChannelDuplexHandler {
     self.drain = drain
   }
 
-  private var connections: Connections { drain.value.connections }
-
   private func end(_ outcome: RequestOutcome) {
-    if tally.ended(outcome) { connections.changed(nil, from: .closed, .none, ended: outcome) }
+    if tally.ended(outcome) { drain.value.shard?.changed(nil, from: .closed, .none, ended: outcome) }
   }
 
   /// Called by NIO.
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if case .head(let head) = unwrapInboundIn(data) {
-      tally.began(connections.observe { head.requestName })
-      connections.changed(nil, from: .closed, .none, began: 1)
+      tally.began(drain.value.connections.observe { head.requestName })
+      drain.value.shard?.changed(nil, from: .closed, .none, began: 1)
     }
     context.fireChannelRead(data)
   }

@@ -167,11 +167,18 @@ public final class DrainingServer<Pipeline: ConnectionPipeline>: Service {
   }
 
   private func serve(_ descriptor: Int32) async {
+    guard let value = await setUp(descriptor) else { return }
+    await pipeline.serve(value)
+  }
+
+  /// A function of its own, so that what it needs is not kept for as long as the connection lasts.
+  @inline(never)
+  private func setUp(_ descriptor: Int32) async -> Pipeline.Value? {
     do {
       var bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
         .channelOption(.allowRemoteHalfClosure, value: true)
       if port != nil { bootstrap = bootstrap.channelOption(.socketOption(.tcp_nodelay), value: 1) }
-      let value =
+      return
         try await bootstrap
         .withConnectedSocket(descriptor) { channel in
           channel.eventLoop.makeCompletedFuture {
@@ -182,9 +189,9 @@ public final class DrainingServer<Pipeline: ConnectionPipeline>: Service {
             self.pipeline.setUp(channel, drain: drain.value)
           }
         }
-      await pipeline.serve(value)
     } catch {
       logger.debug("a connection ended before it began: \(error)")
+      return nil
     }
   }
 }

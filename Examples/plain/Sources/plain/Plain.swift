@@ -9,7 +9,9 @@ import Hummingbird
     let application = Application(
       router: makeRouter(isReady: { true }),
       configuration: ApplicationConfiguration(
-        address: .hostname(environment["HOST"] ?? "127.0.0.1", port: environment["PORT"].flatMap(Int.init) ?? 8080)))
+        address: .hostname(environment["HOST"] ?? "127.0.0.1", port: environment["PORT"].flatMap(Int.init) ?? 8080),
+        // One field in every response, as hello's x-replica.
+        serverName: "\(getpid())"))
     try await application.runService()
   }
 }
