@@ -121,7 +121,7 @@ let package = Package(
     .target(
       name: "LastCallHTTP",
       dependencies: [
-        "LastCall",
+        "LastCall", .target(name: "CListener", condition: .when(platforms: [.linux])),
         .product(name: "HTTPTypes", package: "swift-http-types", condition: .when(traits: ["HTTP"])),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOConcurrencyHelpers", package: "swift-nio"), .product(name: "NIOCore", package: "swift-nio"),

@@ -1,5 +1,9 @@
 /// How long the parts of a connection's end may take. Negative durations count as 0, those above a year as a year.
 public struct DrainLimits: Sendable, Hashable {
+  /// How long handshakes that were under way when accepting was stopped may take. An own TCP listener stays open for it, while the kernel drops
+  /// newcomers' first segments, which are sent again after a second; Linux only, elsewhere it closes at once. 100 ms.
+  public var handshake: Duration = .milliseconds(100)
+
   /// How long an idle connection may bring another request after the drain began or its last response ended; also how long requests
   /// that are pipelined behind one in flight are still taken. 1 s.
   public var linger: Duration = .seconds(1)

@@ -1,5 +1,9 @@
 import Foundation
 
+#if canImport(CListener)
+  import CListener
+#endif
+
 /// Accepts connections on a thread of its own and gives them out as descriptors.
 ///
 /// SwiftNIO's own listener asserts that a readable listener has a connection to give (`BaseSocketChannel.readable0`). That does not
@@ -10,7 +14,9 @@ final class Acceptor: Sendable {
   private let stopWriter: Int32
 
   /// Begins to accept. The descriptor of the listener is the acceptor's from now on.
-  init(_ listener: Listener) throws(Listener.Failure) {
+  ///
+  /// - Parameter handshake: see ``DrainLimits/handshake``.
+  init(_ listener: Listener, handshake: Duration) throws(Listener.Failure) {
     var ends: [Int32] = [-1, -1]
     guard pipe(&ends) == 0 else { throw .system("pipe", errno) }
     for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -27,6 +33,7 @@ final class Acceptor: Sendable {
     accepted = stream
     let thread = Thread {
       Self.accept(listener, until: reader, continuation)
+      if !listener.isShared { Self.acceptTheLast(listener, continuation, within: handshake) }
       listener.release()
       continuation.finish()
       close(reader)
@@ -40,7 +47,7 @@ final class Acceptor: Sendable {
   /// Stops accepting and closes the listener; ``accepted`` then ends.
   ///
   /// An inherited listener is only let go of: what waits in its queue is for the others who share it. The last close of a listener
-  /// resets what waits, so one's own queue is emptied first.
+  /// resets what waits, so one's own takes no newcomers any more, and its queue is emptied first, also of who is in the middle of a handshake.
   func stop() {
     var byte: UInt8 = 0
     write(stopWriter, &byte, 1)
@@ -50,24 +57,45 @@ final class Acceptor: Sendable {
     var entries = [
       pollfd(fd: stop, events: Int16(POLLIN), revents: 0), pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0),
     ]
-    // No queue is longer than this, so whoever waited at the stop is accepted, and a flood of others does not hold the stop up.
-    var leftAfterStop = SOMAXCONN
-    while leftAfterStop > 0 {
+    while true {
       guard poll(&entries, nfds_t(entries.count), -1) > 0 else { continue }
-      let isStopped = entries[0].revents != 0
-      if isStopped {
-        if listener.isShared { return }
-        leftAfterStop -= 1
-      }
+      if entries[0].revents != 0 { return }
       switch acceptOne(listener.descriptor) {
       case .connection(let descriptor): accepted.yield(descriptor)
-      case .aborted: break
-      case .none: if isStopped { return }
-      case .unable:
-        if isStopped { return }
-        _ = poll(&entries, 1, 100)
+      case .aborted, .none: break
+      case .unable: _ = poll(&entries, 1, 100)
       }
     }
+  }
+
+  private static func acceptTheLast(_ listener: Listener, _ accepted: AsyncStream<Int32>.Continuation, within limit: Duration) {
+    let end = DispatchTime.now().uptimeNanoseconds + (refuseNewcomers(listener) ? limit.boundedNanoseconds : 0)
+    // No queue is longer than this: where newcomers cannot be refused, a flood of them does not hold the stop up.
+    var left = SOMAXCONN
+    while left > 0 {
+      switch acceptOne(listener.descriptor) {
+      case .connection(let descriptor):
+        accepted.yield(descriptor)
+        left -= 1
+      case .aborted: left -= 1
+      case .unable: return
+      case .none:
+        let now = DispatchTime.now().uptimeNanoseconds
+        guard now < end else { return }
+        var entry = pollfd(fd: listener.descriptor, events: Int16(POLLIN), revents: 0)
+        poll(&entry, 1, Int32(clamping: (end - now) / 1_000_000 + 1))
+      }
+    }
+  }
+
+  /// Whether whoever comes from now on is kept out: the kernel drops a newcomer's first segment; it sends it again after a second and then finds
+  /// the port closed, or the successor. Let in between the last look at the queue and the close it would be reset with its request.
+  private static func refuseNewcomers(_ listener: Listener) -> Bool {
+    #if canImport(CListener)
+      return listener.port != nil && lc_take_no_more(listener.descriptor) == 0
+    #else
+      return false
+    #endif
   }
 
   private enum Outcome {

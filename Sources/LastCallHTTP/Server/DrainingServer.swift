@@ -130,7 +130,7 @@ public final class DrainingServer<Pipeline: ConnectionPipeline>: Service {
     try phase.withLockedValue { phase in
       switch phase {
       case .before(let listener):
-        let acceptor = try Acceptor(listener)
+        let acceptor = try Acceptor(listener, handshake: connections.limits.handshake)
         phase = .running(acceptor)
         return acceptor
       case .running: throw Failure.runsAlready
