@@ -222,7 +222,7 @@ final class TerminationRunner: Sendable {
   }
 
   private func cutWork() {
-    let left = work.snapshot(limit: 100)
+    let left = work.snapshot(limit: 100, of: clock)
     let (counts, ended) = work.tally()
     guard !counts.isEmpty else { return }
     state.withLockedValue { ($0.abandoned, $0.abandonedCounts, $0.endedBeforeCut) = (left, counts, ended) }
@@ -240,7 +240,7 @@ final class TerminationRunner: Sendable {
     }
     let counts = phase == .drain ? work.counts() : []
     guard !waiting.isEmpty || !counts.isEmpty else { return }
-    let named = phase == .drain ? work.snapshot(limit: 100) : []
+    let named = phase == .drain ? work.snapshot(limit: 100, of: clock) : []
     logger.info("\(ProgressText.line(hooks: waiting, work: named, counts: counts, now: now, left: deadline - now))")
   }
 

@@ -11,7 +11,7 @@ extension Termination {
   ///   - function: the caller's function, filled in by the compiler.
   ///   - isolation: the caller's actor, filled in by the compiler: the body runs there.
   ///   - body: the work. It counts as cut when its task has been cancelled by its end, else as completed.
-  public func track<R>(
+  @inlinable public func track<R>(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function,
     isolation: isolated (any Actor)? = #isolation, _ body: () async throws -> R
   ) async rethrows -> R {
@@ -29,7 +29,7 @@ extension Termination {
   ///   - function: the caller's function, filled in by the compiler.
   ///   - isolation: the caller's actor, filled in by the compiler: the body runs there.
   ///   - body: the work.
-  public func track<R>(
+  @inlinable public func track<R>(
     _ name: String? = nil, kind: TrackedWork.Kind = .task, fileID: StaticString = #fileID, line: UInt = #line, function: String = #function,
     isolation: isolated (any Actor)? = #isolation, _ body: (TrackedWork) async throws -> R
   ) async rethrows -> R {
@@ -51,7 +51,7 @@ extension Termination {
   ) -> TrackedWork {
     let list = work.list
     let tracked = TrackedWork(
-      name: name ?? Task.name ?? function, kind: kind, began: clock.nanoseconds(), fileID: fileID, line: line, list: list)
+      name: name ?? Task.name ?? function, kind: kind, began: clock.stamp(), fileID: fileID, line: line, list: list)
     list.add(tracked)
     return tracked
   }

@@ -57,7 +57,7 @@ public final class TrackedWork: Sendable {
   /// The line that began it.
   public let line: UInt
 
-  /// On the termination's clock, in nanoseconds.
+  /// A stamp of the termination's clock.
   let began: Int64
   private let list: WorkList
   /// Guarded by the list's lock, as everything that the list is made of.

@@ -57,8 +57,8 @@ final class WorkList: Sendable {
   /// How much is under way.
   var count: Int { state.withLockedValue { $0.count } }
 
-  /// What is under way, the oldest first, at most `limit`.
-  func snapshot(limit: Int) -> [WorkRegistry.Snapshot] {
+  /// What is under way, the oldest first, at most `limit`; `sinceStamps` is the clock's.
+  func snapshot(limit: Int, sinceStamps: Int64) -> [WorkRegistry.Snapshot] {
     state.withLockedValue { state in
       var found: [WorkRegistry.Snapshot] = []
       var next = state.first
@@ -66,7 +66,7 @@ final class WorkList: Sendable {
         next = entry._withUnsafeGuaranteedRef { work in
           found.append(
             WorkRegistry.Snapshot(
-              name: work.name, kind: work.kind, began: .nanoseconds(work.began), note: work.links.note, fileID: "\(work.fileID)",
+              name: work.name, kind: work.kind, began: .nanoseconds(work.began + sinceStamps), note: work.links.note, fileID: "\(work.fileID)",
               line: work.line))
           return work.links.next
         }

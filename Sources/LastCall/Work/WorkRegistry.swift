@@ -55,8 +55,9 @@ final class WorkRegistry: Sendable {
   var count: Int { lists.reduce(0) { $0 + $1.count } }
 
   /// What is under way, the oldest first, at most `limit`.
-  func snapshot(limit: Int) -> [Snapshot] {
-    Array(lists.flatMap { $0.snapshot(limit: limit) }.sorted { $0.began < $1.began }.prefix(limit))
+  func snapshot(limit: Int, of clock: TerminationClock) -> [Snapshot] {
+    let sinceStamps = clock.sinceStamps
+    return Array(lists.flatMap { $0.snapshot(limit: limit, sinceStamps: sinceStamps) }.sorted { $0.began < $1.began }.prefix(limit))
   }
 
   /// How many there are of each kind, in alphabetical order.

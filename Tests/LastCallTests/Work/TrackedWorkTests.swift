@@ -86,7 +86,7 @@ import Testing
     #expect(await termination.track("one") { 1 } == 1)
     let inside = await termination.track("two") { work in
       work.note("half")
-      return (termination.workCount, work.name, termination.work.snapshot(limit: 5).map(\.note))
+      return (termination.workCount, work.name, termination.work.snapshot(limit: 5, of: termination.clock).map(\.note))
     }
     #expect(inside == (1, "two", ["half"]))
     await #expect(throws: Broken.self) { try await termination.track("three") { throw Broken() } }
@@ -119,7 +119,7 @@ import Testing
       work.end()
       work.note("late")
       #expect(termination.workCount == 99 - index)
-      #expect(termination.work.snapshot(limit: 100).count == 99 - index)
+      #expect(termination.work.snapshot(limit: 100, of: termination.clock).count == 99 - index)
     }
   }
 
