@@ -15,4 +15,16 @@ enum DependencyLevels {
     }
     return levels
   }
+
+  /// - Returns: the names of those that need each other in a circle, or stand between two circles, in order.
+  static func circle(among participants: [Participant]) -> [String] {
+    var left = participants
+    while true {
+      let names = Set(left.map(\.name))
+      let needed = left.reduce(into: Set<String>()) { $0.formUnion($1.dependsOn) }
+      let inside = left.filter { needed.contains($0.name) && $0.dependsOn.contains { names.contains($0) } }
+      if inside.count == left.count { return inside.map(\.name) }
+      left = inside
+    }
+  }
 }

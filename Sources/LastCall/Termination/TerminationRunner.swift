@@ -163,14 +163,20 @@ final class TerminationRunner: Sendable {
     noteDeadline(deadline - clock.now)
     logger.info("stopping (\(reason)), within \(ProgressText.seconds(deadline - clock.now))")
     for observer in observers() { observer.stopBegan(reason, grace: deadline - clock.now) }
-    let unknown = state.withLockedValue { state in
-      let names = Set(state.registrations.map(\.participant.name))
-      return state.registrations.flatMap { registration in
-        registration.participant.dependsOn.filter { !names.contains($0) }.map { (registration.participant.name, $0) }
+    checkDependencies(state.withLockedValue { $0.registrations.map(\.participant) })
+  }
+
+  private func checkDependencies(_ participants: [Participant]) {
+    let names = Set(participants.map(\.name))
+    for participant in participants {
+      for dependency in participant.dependsOn where !names.contains(dependency) {
+        logger.warning("\(participant.name) depends on \(dependency), which does not take part in the stop; check the name")
       }
     }
-    for (name, dependency) in unknown {
-      logger.warning("\(name) depends on \(dependency), which does not take part in the stop; check the name")
+    let circle = DependencyLevels.circle(among: participants)
+    if !circle.isEmpty {
+      let names = circle.joined(separator: ", ")
+      logger.warning("\(names) depend on each other in a circle, so they are told at once; one has to go without the others")
     }
   }
 

@@ -66,8 +66,8 @@ final class WorkList: Sendable {
         next = entry._withUnsafeGuaranteedRef { work in
           found.append(
             WorkRegistry.Snapshot(
-              name: work.name, kind: work.kind, began: .nanoseconds(work.began + sinceStamps), note: work.links.note, fileID: "\(work.fileID)",
-              line: work.line))
+              name: work.name, kind: work.kind, began: .nanoseconds(work.began + sinceStamps), note: work.links.note,
+              fileID: "\(work.fileID)", line: work.line))
           return work.links.next
         }
       }

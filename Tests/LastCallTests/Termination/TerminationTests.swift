@@ -361,6 +361,16 @@ import Testing
     _ = await stop.stop().value
     #expect(stop.log.lines.contains("warning: repository depends on databse, which does not take part in the stop; check the name"))
   }
+
+  @Test func aCircleOfDependenciesIsSaid() async {
+    let stop = StopFixture()
+    for (name, needed) in [("router", ["cache"]), ("cache", ["queue"]), ("queue", ["cache", "disk"]), ("disk", [])] {
+      stop.hook(.close, name, dependsOn: needed)
+    }
+    #expect(await stop.stop().value.problem == nil)
+    let warnings = stop.log.lines.filter { $0.hasPrefix("warning: ") }
+    #expect(warnings.count == 1 && warnings.allSatisfy { $0.contains("cache, queue depend on each other in a circle") }, "\(warnings)")
+  }
 }
 
 /// Fails once the other service runs.
