@@ -59,12 +59,12 @@ public struct TerminationConfiguration: Sendable {
 
   /// The grace that the environment names.
   ///
-  /// `LASTCALL_GRACE`, which lastcall-init and the engine export, less half a second, so that what was cut is said and not killed while it
-  /// is said; else `TERMINATION_GRACE_PERIOD_SECONDS`, which a manifest can set beside `terminationGracePeriodSeconds`, less 2 s, at most a tenth;
-  /// else ``standardGrace``. A value that is no length of time is ignored.
+  /// `LASTCALL_GRACE`, which lastcall-init and the engine export, less half a second, at most a half, so that what was cut is said and not
+  /// killed while it is said; else `TERMINATION_GRACE_PERIOD_SECONDS`, which a manifest can set beside `terminationGracePeriodSeconds`,
+  /// less 2 s, at most a tenth; else ``standardGrace``. A value that is no length of time is ignored.
   /// - Parameter variable: the value of an environment variable.
   public static func graceFromEnvironment(_ variable: (String) -> String?) -> Duration {
-    if let grace = variable("LASTCALL_GRACE").flatMap(length) { return max(grace - .milliseconds(500), .zero) }
+    if let grace = variable("LASTCALL_GRACE").flatMap(length) { return grace - min(.milliseconds(500), grace / 2) }
     if let grace = variable("TERMINATION_GRACE_PERIOD_SECONDS").flatMap(length) { return grace - min(.seconds(2), grace / 10) }
     return standardGrace
   }

@@ -39,7 +39,7 @@ import Testing
   }
 
   @Test(arguments: [
-    (["LASTCALL_GRACE": "7"], 6_500), (["LASTCALL_GRACE": "500ms"], 0), (["LASTCALL_GRACE": "0"], 0),
+    (["LASTCALL_GRACE": "7"], 6_500), (["LASTCALL_GRACE": "500ms"], 250), (["LASTCALL_GRACE": "0"], 0),
     (["TERMINATION_GRACE_PERIOD_SECONDS": "60"], 58_000), (["TERMINATION_GRACE_PERIOD_SECONDS": "10"], 9_000),
     (["LASTCALL_GRACE": "9", "TERMINATION_GRACE_PERIOD_SECONDS": "60"], 8_500), (["LASTCALL_GRACE": "soon"], 28_000), ([:], 28_000),
   ])
