@@ -38,7 +38,7 @@ struct HummingbirdConnection: ConnectionPipeline {
 
   /// Makes the decoder's type known to the runtime before two event loops need it at once: with Swift 6.3.1 about one start in 300 under
   /// load crashed in `swift_conformsToProtocol`, which met the half-made class on the other loop.
-  private static let decoder: Void = { _ = ByteToMessageHandler(HTTPRequestDecoder()) }()
+  private static let decoder: Void = { _ = ByteToMessageHandler(RenewableDecoder(limits: .init())) }()
 
   let http: HTTP1Channel
   let takesHTTP2: Bool
@@ -80,17 +80,17 @@ struct HummingbirdConnection: ConnectionPipeline {
     limits.maxHeaderListSize = http.configuration.httpDecoder.maxHeaderListSize
     limits.maxHeaderFieldCount = http.configuration.httpDecoder.maxHeaderFieldCount
     let encoder = HTTPResponseEncoder()
-    let renewal = DecoderRenewal(limits: limits)
-    let decoder = renewal.decoder
-    let messages = HTTP1DrainHandler(drain: drain, upgradeRequestEnded: renewal.stopped)
+    let requests = RenewableDecoder(limits: limits)
+    let decoder = ByteToMessageHandler(requests)
+    let messages = HTTP1DrainHandler(drain: drain, upgradeRequestEnded: { requests.hasStopped = true })
     try pipeline.addHandlers(encoder, decoder, messages)
-    guard let webSocket else { return .http1(try addResponder(channel, renewal)) }
+    guard let webSocket else { return .http1(try addResponder(channel, requests)) }
     // Nobody else would answer a first request that is malformed.
     let errors = HTTPServerProtocolErrorHandler()
     let offer = WebSocketOffer(shouldUpgrade: webSocket.shouldUpgrade)
     try pipeline.addHandlers(errors, offer)
     let removed = NIOLoopBound((errors, offer), eventLoop: channel.eventLoop)
-    let boundRenewal = NIOLoopBound(renewal, eventLoop: channel.eventLoop)
+    let boundRequests = NIOLoopBound(requests, eventLoop: channel.eventLoop)
     let upgrade = NIOTypedHTTPServerUpgradeHandler(
       httpEncoder: encoder, extraHTTPHandlers: [decoder, messages, errors, offer],
       upgradeConfiguration: NIOTypedHTTPServerUpgradeConfiguration(
@@ -101,7 +101,7 @@ struct HummingbirdConnection: ConnectionPipeline {
           let pipeline = channel.pipeline.syncOperations
           let (errors, offer) = removed.value
           pipeline.removeHandler(offer, promise: nil)
-          return pipeline.removeHandler(errors).flatMapThrowing { .http1(try addResponder(channel, boundRenewal.value)) }
+          return pipeline.removeHandler(errors).flatMapThrowing { .http1(try addResponder(channel, boundRequests.value)) }
         }))
     try pipeline.addHandler(upgrade)
     closeIfUndecided(upgrade.upgradeResultFuture, channel)
@@ -115,14 +115,13 @@ struct HummingbirdConnection: ConnectionPipeline {
     decided.whenComplete { _ in timer.cancel() }
   }
 
-  private func addResponder(_ channel: any Channel, _ renewal: DecoderRenewal) throws -> Stream {
+  private func addResponder(_ channel: any Channel, _ requests: RenewableDecoder) throws -> Stream {
     let pipeline = channel.pipeline.syncOperations
     try pipeline.addHandler(HTTP1ToHTTPServerCodec(secure: false))
     try pipeline.addHandlers(http.configuration.additionalChannelHandlers())
     try pipeline.addHandler(HTTPConnectionStateHandler(idleTimeout: http.configuration.idleTimeout.map { Duration($0) }, logger: logger))
-    let stream = try Stream(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
-    renewal.served(pipeline)
-    return stream
+    requests.isServed = true
+    return try Stream(wrappingChannelSynchronously: channel, configuration: .init(isOutboundHalfClosureEnabled: true))
   }
 
   private func setUpHTTP2(_ channel: any Channel, _ drain: DrainHandler) throws -> Decided {

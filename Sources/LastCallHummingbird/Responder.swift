@@ -28,7 +28,7 @@ private func answer<Responder: HTTPResponder>(
   var response: Response
   do {
     response = try await responder.respond(to: request, context: context)
-  } catch let error as CancellationError {
+  } catch let error as CancellationError where Task.isCancelled {
     // The connection was cut; there is nobody to answer.
     throw error
   } catch let error as HTTPParserError {

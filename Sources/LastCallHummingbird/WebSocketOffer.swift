@@ -31,8 +31,9 @@ final class WebSocketOffer: ChannelInboundHandler, RemovableChannelHandler {
 extension HTTPRequestHead {
   /// What RFC 6455 section 4.2.1 asks of a client's opening handshake.
   fileprivate var opensWebSocket: Bool {
-    method == .GET && asksForUpgrade && headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
-      && headers["sec-websocket-key"].count == 1 && headers["sec-websocket-version"] == ["13"]
+    method == .GET && version == .http1_1 && upgradeOffer == .certain
+      && headers[canonicalForm: "upgrade"].contains { $0.lowercased() == "websocket" }
+      && headers[canonicalForm: "sec-websocket-key"].count == 1 && headers[canonicalForm: "sec-websocket-version"] == ["13"]
       && !headers.contains(name: "transfer-encoding") && headers["content-length"].allSatisfy { $0 == "0" }
   }
 }

@@ -68,6 +68,23 @@ import Testing
     #expect(machine.deadline == 2 + second)
   }
 
+  /// A slow client of a long response: nothing that was written is cut short, whoever ends what meanwhile.
+  @Test func aResponseThatTheKernelHasNotTakenKeepsTheConnection() {
+    var machine = ConnectionDrain()
+    for event in [.requestHead(closes: false), .responseHead(closes: false), .responseEnd] as [ConnectionDrain.Event] {
+      #expect(machine.handle(event, at: 0).isEmpty)
+    }
+    #expect(machine.handle(.drain, at: 1).isEmpty)
+    #expect(machine.handle(.keepAlive(false), at: 1).isEmpty)
+    #expect(machine.handle(.bytes, at: 1).isEmpty)
+    #expect(machine.deadline == nil)
+    var ended = machine
+    #expect(machine.handle(.flushed, at: 60 * second).isEmpty)
+    #expect(machine.deadline == 65 * second)
+    #expect(ended.handle(.inputClosed, at: 2).isEmpty)
+    #expect(ended.handle(.flushed, at: 60 * second) == [.close])
+  }
+
   @Test func aConnectionWithoutARequestGetsTimeForItButNotForever() {
     var machine = ConnectionDrain()
     _ = machine.handle(.drain, at: 0)
@@ -100,6 +117,7 @@ import Testing
     _ = machine.handle(.responseEnd, at: second + 2)
     #expect(machine.handle(.responseHead(closes: false), at: second + 3) == [.announceClose])
     _ = machine.handle(.responseEnd, at: second + 3)
+    #expect(machine.handle(.flushed, at: second + 3).isEmpty)
     #expect(machine.handle(.flushed, at: second + 3) == [.closeOutput])
   }
 
@@ -176,7 +194,7 @@ import Testing
   }
 
   /// Random clients and a drain at a random time. What must hold whatever happens:
-  /// no FIN while a request is unanswered, the last response of a drained connection announces the close or the connection was idle
+  /// no FIN while a request is unanswered or a response is not sent, the last response of a drained connection announces the close or the connection was idle
   /// for the whole linger, and every drained connection ends, once nothing more is asked or though a client pipelines without end.
   @Test func simulation() {
     let seed = UInt64.random(in: 0...UInt64.max)
@@ -198,6 +216,8 @@ private struct Simulation {
   private var now: UInt64 = 0
   private var drainedAt: UInt64?
   private var unanswered = 0
+  /// Responses that are written and that the client's slowness keeps from the kernel.
+  private var untaken = 0
   private var headWritten = false
   private var idleSince: UInt64 = 0
   private var finSent = false
@@ -222,6 +242,7 @@ private struct Simulation {
       if let problem = answer() { return problem }
     }
     if unanswered > 0, !isClosed { return "a pipelining client holds the connection" }
+    if let problem = take() { return problem }
     for _ in 0..<8 {
       guard !isClosed, let due = machine.deadline else { break }
       now = max(now, due)
@@ -245,6 +266,7 @@ private struct Simulation {
       return perform(.bytes) ?? request()
     case 4: return machine.discardsInput ? nil : perform(.bytes)
     case 5 where Int.random(in: 0...9, using: &random) == 0: return perform(.inputClosed)
+    case 6: return take()
     default: return unanswered > 0 ? answer() : nil
     }
   }
@@ -264,8 +286,18 @@ private struct Simulation {
     }
     headWritten = false
     unanswered -= 1
-    idleSince = now
-    return perform(.responseEnd) ?? perform(.flushed)
+    untaken += 1
+    return perform(.responseEnd) ?? (Int.random(in: 0...3, using: &random) > 0 ? take() : nil)
+  }
+
+  /// The kernel takes what has been written.
+  private mutating func take() -> String? {
+    while untaken > 0, !isClosed {
+      untaken -= 1
+      idleSince = now
+      if let problem = perform(.flushed) { return problem }
+    }
+    return nil
   }
 
   private mutating func perform(_ event: ConnectionDrain.Event) -> String? {
@@ -279,7 +311,7 @@ private struct Simulation {
         unanswered -= 1
       case .tellSuccessor: return "nobody has taken over"
       case .closeOutput, .close:
-        if unanswered > 0 { return "\(action) with \(unanswered) unanswered" }
+        if unanswered > 0 || untaken > 0 { return "\(action) with \(unanswered) unanswered, \(untaken) not sent" }
         if action == .closeOutput, finSent { return "two FINs" }
         if action == .closeOutput, event == .deadline, now < max(idleSince, drainedAt ?? .max) + 1_000_000_000 {
           return "FIN before the linger was over"

@@ -115,4 +115,11 @@ private final class Successor: ChannelInboundHandler {
     #expect(!channel.isActive)
     #expect(connections.counts.connections == 0)
   }
+
+  /// A name stands in a log line each second, and the client has chosen it.
+  @Test func namesOfRequestsAreBounded() {
+    let long = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/" + String(repeating: "\u{1f600}", count: 5_000) + "?token=secret")
+    #expect((1...1_000).contains(long.requestName.utf8.count))
+    #expect(HTTPRequestHead(version: .http1_1, method: .GET, uri: "/export?token=secret").requestName == "GET /export")
+  }
 }

@@ -39,6 +39,29 @@ import Wire
     try await subject.running.value
   }
 
+  /// A field name with upper case is an error of its stream (RFC 9113 section 8.2.1); what else is in flight on the connection goes on.
+  @Test func anErrorOfOneStreamLeavesTheOthers() async throws {
+    let subject = try Subject.ours(options: .withHTTP2)
+    let client = try subject.connect()
+    try client.beginHTTP2()
+    try client.get("/hold", stream: 1)
+    await subject.gate.holds()
+    let block: [UInt8] = [0x82, 0x86, 0x84, 0x01, 4] + Array("test".utf8) + [0x00, 1] + Array("X".utf8) + [1] + Array("y".utf8)
+    try client.send(HTTP2WireFrame(.headers, flags: 0x5, stream: 3, payload: block))
+    #expect(try await blocking { try client.next(.reset) }.stream == 3)
+    subject.gate.open()
+    #expect(try await blocking { try client.body(ofStream: 1) } == "held\n")
+    try client.get("/", stream: 5)
+    #expect(try await blocking { try client.body(ofStream: 5) } == "ok\n")
+    // An error of the connection ends it: a HEADERS frame of stream 0 (section 6.2).
+    try client.send(HTTP2WireFrame(.headers, flags: 0x5, stream: 0, payload: [0x82, 0x86, 0x84]))
+    #expect(try await blocking { try client.next(.goAway) }.errorCode != 0)
+    _ = try await blocking { try client.readToEnd() }
+    client.close()
+    await subject.stop()
+    try await subject.running.value
+  }
+
   /// Requests of HTTP/2 after Shutdown were accepted without end. Here streams that come before the second GOAWAY are served, and those
   /// after it are refused; the client knows by the GOAWAY that they were not handled.
   @Test("go#59038: streams after the second GOAWAY") func lateStreams() async throws {

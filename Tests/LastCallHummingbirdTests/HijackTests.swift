@@ -183,4 +183,34 @@ extension HummingbirdService.Options {
     }
     try await end(subject, client)
   }
+
+  /// Fields of which only llhttp itself could say whether its decoder stops (a tab, blanks within, Proxy-Connection): nothing crashes, nothing
+  /// hangs. Whoever is not answered has been told close.
+  @Test(
+    arguments: [false, true],
+    [
+      "Connection: up grade\r\nUpgrade: x\r\n", "Connection: Upgrade\t\r\nUpgrade: x\r\n", "Connection: \tUpgrade , x\r\nUpgrade: x\r\n",
+      "Proxy-Connection: upgrade\r\nUpgrade: x\r\n", "Upgrade: x\r\n", "Connection: x, Upgrade\r\nConnection: y\r\nUpgrade: x\r\n",
+      "Connection: Upgrade,\r\nUpgrade: x\r\n", "Connection: Upgrade\u{a0}\r\nUpgrade: x\r\n", "Connection: Upgrades\r\nUpgrade: x\r\n",
+      "Connection: Upgrade x\r\nUpgrade: x\r\n", "Connection: ,,upgrade \r\nUpgrade: x\r\n",
+      "Connection: Upgrade\t\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a,b\r\nSec-WebSocket-Version: 13\r\n",
+    ])
+  func oddOffersNeitherCrashNorHang(takesWebSocket: Bool, fields: String) async throws {
+    let subject = try Subject.ours(options: takesWebSocket ? .withEcho : .init())
+    for separately in [false, true] {
+      let client = try subject.connect()
+      let next = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
+      try client.send("GET / HTTP/1.1\r\nHost: test\r\n\(fields)\r\n" + (separately ? "" : next))
+      let first = try await blocking { try client.response() }
+      #expect(first.text == "ok\n" || first.status == 400)
+      if separately { try? client.send(next) }
+      client.shutdownOutput()
+      let rest = String(decoding: (try? await blocking { try client.readToEnd() }) ?? [], as: UTF8.self)
+      #expect(rest.hasSuffix("ok\n") || rest.hasPrefix("HTTP/1.1 400") || first.saysClose)
+      client.close()
+    }
+    let last = try subject.connect()
+    #expect(try await blocking { try last.get("/") }.text == "ok\n")
+    try await end(subject, last)
+  }
 }

@@ -8,10 +8,15 @@ import NIOWebSocket
 import ServiceLifecycle
 import Wire
 
+/// More than the kernel takes of one connection.
+let bigBody = 20_000_000
+
 /// The routes of both servers.
 func makeRouter(_ gate: Gate) -> Router<BasicRequestContext> {
   let router = Router()
   router.get("/") { _, _ in "ok\n" }
+  router.get("/big") { _, _ in ByteBuffer(repeating: UInt8(ascii: "x"), count: bigBody) }
+  router.get("/cancelled") { _, _ -> String in throw CancellationError() }
   router.get("/hold") { _, _ in
     await gate.pass()
     return "held\n"

@@ -96,6 +96,8 @@ struct ConnectionDrain: Sendable, Equatable {
   private(set) var draining = false
   /// Requests whose response has not ended.
   private(set) var inFlight = 0
+  /// Responses that have ended and wait to be taken by the kernel: the client may be slow, and nothing is cut short for that.
+  private(set) var unflushed = 0
   /// When `Event.deadline` is due; nil when nothing is waited for.
   private(set) var deadline: UInt64?
 
@@ -118,10 +120,8 @@ struct ConnectionDrain: Sendable, Equatable {
     case .bytes: noteBytes(now)
     case .requestHead(let closes): return beginRequest(closes, now)
     case .responseHead(let closes): return announce(closes)
-    case .responseEnd: endResponse(now)
-    case .flushed:
-      guard phase == .lastResponse, inFlight == 0 else { return [] }
-      return endOutput(now)
+    case .responseEnd: endResponse()
+    case .flushed: return endFlush(now)
     case .handedOver(let bounded): handOver(bounded, now)
     case .finish:
       guard phase == .handedOver else { return [] }
@@ -133,7 +133,7 @@ struct ConnectionDrain: Sendable, Equatable {
   }
 
   private func needsTime(_ event: Event) -> Bool {
-    guard !draining, keepsAlive, phase == .open else { return true }
+    guard !draining, keepsAlive, phase == .open, !inputEnded else { return true }
     return switch event {
     case .bytes, .requestHead, .responseHead, .responseEnd, .flushed: false
     case .drain, .keepAlive, .handedOver, .finish, .inputClosed, .deadline: true
@@ -145,7 +145,7 @@ struct ConnectionDrain: Sendable, Equatable {
     draining = true
     pipelineEnd = now + limits.linger
     switch phase {
-    case .open where inFlight == 0: deadline = now + (headBegun || !answeredOne ? limits.request : limits.linger)
+    case .open where isIdle: deadline = now + (headBegun || !answeredOne ? limits.request : limits.linger)
     case .handedOver:
       if successorIsBounded { deadline = now + limits.upgraded }
       return [.tellSuccessor]
@@ -157,7 +157,7 @@ struct ConnectionDrain: Sendable, Equatable {
   private mutating func keepAlive(_ keeps: Bool, _ now: UInt64) {
     guard keeps != keepsAlive else { return }
     keepsAlive = keeps
-    guard !draining, phase == .open, inFlight == 0, answeredOne, !headBegun else { return }
+    guard !draining, phase == .open, isIdle, answeredOne, !headBegun else { return }
     deadline = keeps ? nil : now + limits.linger
   }
 
@@ -166,7 +166,7 @@ struct ConnectionDrain: Sendable, Equatable {
     headBegun = true
     lookedAgain = false
     // Only the first bytes of a head buy time: a client that sends one byte now and then does not hold the stop up.
-    guard draining || (!keepsAlive && answeredOne) else { return }
+    guard unflushed == 0, draining || (!keepsAlive && answeredOne) else { return }
     deadline = answeredOne ? now + limits.request : max(deadline ?? 0, now + limits.linger)
   }
 
@@ -195,17 +195,35 @@ struct ConnectionDrain: Sendable, Equatable {
     return [.announceClose]
   }
 
-  private mutating func endResponse(_ now: UInt64) {
+  private mutating func endResponse() {
     inFlight = max(0, inFlight - 1)
+    unflushed += 1
     answeredOne = true
-    if phase == .open, draining || !keepsAlive, inFlight == 0 { deadline = now + limits.linger }
   }
+
+  private mutating func endFlush(_ now: UInt64) -> [Action] {
+    unflushed = max(0, unflushed - 1)
+    guard isIdle else { return [] }
+    switch phase {
+    case .lastResponse: return endOutput(now)
+    case .open where inputEnded:
+      phase = .closed
+      deadline = nil
+      return [.close]
+    case .open where draining || !keepsAlive: deadline = now + (headBegun ? limits.request : limits.linger)
+    default: break
+    }
+    return []
+  }
+
+  private var isIdle: Bool { inFlight == 0 && unflushed == 0 }
 
   private mutating func handOver(_ bounded: Bool, _ now: UInt64) {
     guard phase == .open else { return }
     phase = .handedOver
     successorIsBounded = bounded
     inFlight = 0
+    unflushed = 0
     deadline = draining && bounded ? now + limits.upgraded : nil
   }
 
@@ -222,7 +240,7 @@ struct ConnectionDrain: Sendable, Equatable {
 
   private mutating func endInput(_ now: UInt64) -> [Action] {
     inputEnded = true
-    guard phase == .readingOff || (phase == .open && inFlight == 0) else { return [] }
+    guard phase == .readingOff || (phase == .open && isIdle) else { return [] }
     phase = .closed
     deadline = nil
     return [.close]

@@ -26,6 +26,7 @@ public final class DrainHandler: ChannelInboundHandler {
   /// Responses that were written whole since the last flush.
   private var unconfirmed = 0
   private var isFlushing = false
+  private var ignoresInput = false
 
   /// This side has ended the connection without waiting for it.
   private(set) var wasCut = false
@@ -53,11 +54,7 @@ public final class DrainHandler: ChannelInboundHandler {
 
   /// The protocol that took over has written its last word: what is written is sent, then the connection ends.
   public func finish() {
-    guard let context else { return }
-    // Writes complete in order, so this one tells that all before it have been taken.
-    let sent = context.eventLoop.makePromise(of: Void.self)
-    sent.futureResult.assumeIsolated().whenComplete { _ in self.perform(.finish) }
-    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
+    whenSent { self.perform(.finish) }
   }
 
   // MARK: What the handlers behind say
@@ -65,6 +62,21 @@ public final class DrainHandler: ChannelInboundHandler {
   /// Bytes that are nobody's message; they are sent with the next flush.
   func write(_ bytes: ByteBuffer) {
     context?.write(wrapOutboundOut(bytes), promise: nil)
+  }
+
+  /// What the client sends from now on is nobody's: the response that is under way says close.
+  func ignoreInput() { ignoresInput = true }
+
+  /// Whether something of a response waits to be taken by the kernel.
+  var isSending: Bool { machine.unflushed > 0 }
+
+  /// Calls `body` when what has been written until now has been taken, or never will be.
+  func whenSent(_ body: @escaping () -> Void) {
+    guard let context else { return body() }
+    // Writes complete in order, so this one tells that all before it have been taken.
+    let sent = context.eventLoop.makePromise(of: Void.self)
+    sent.futureResult.assumeIsolated().whenComplete { _ in body() }
+    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
   }
 
   /// A request head came; false when it is not to be handed on.
@@ -249,7 +261,7 @@ extension DrainHandler {
 
   /// Called by NIO.
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    guard !machine.discardsInput else { return }
+    guard !machine.discardsInput, !ignoresInput else { return }
     perform(.bytes)
     note(.bytes)
     context.fireChannelRead(data)

@@ -33,7 +33,8 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   /// Called by NIO.
   public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
     if case .head(let head) = unwrapInboundIn(data) {
-      discardsRequest = !drain.requestBegan(closes: head.headerFields.asksForClose) { head.requestName }
+      let closes = head.headerFields.asksForClose || head.headerFields.contains(.upgrade) || head.method == .connect
+      discardsRequest = !drain.requestBegan(closes: closes) { head.requestName }
     }
     if !discardsRequest { context.fireChannelRead(data) }
   }
@@ -64,10 +65,10 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   public typealias OutboundOut = HTTPServerResponsePart
 
   private let drain: DrainHandler
-  private let upgradeRequestEnded: ((ChannelPipeline.SynchronousOperations) -> Void)?
+  private let upgradeRequestEnded: (() -> Void)?
   private let flushReachesSocket: Bool
   private var discardsRequest = false
-  private var asksForUpgrade = false
+  private var offer = UpgradeOffer.none
 
   /// A handler for the connection of `drain`.
   public init(drain: DrainHandler) {
@@ -79,7 +80,7 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   /// For a pipeline in which nothing between this and the socket holds bytes back.
   ///
   /// - Parameter upgradeRequestEnded: Called when a request that asks for another protocol has been handed on to its end.
-  package init(drain: DrainHandler, upgradeRequestEnded: @escaping (ChannelPipeline.SynchronousOperations) -> Void) {
+  package init(drain: DrainHandler, upgradeRequestEnded: @escaping () -> Void) {
     self.drain = drain
     self.upgradeRequestEnded = upgradeRequestEnded
     flushReachesSocket = true
@@ -95,13 +96,20 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
     var ended = false
     switch unwrapInboundIn(data) {
     case .head(let head):
-      discardsRequest = !drain.requestBegan(closes: !head.isKeepAlive) { head.requestName }
-      asksForUpgrade = upgradeRequestEnded != nil && head.asksForUpgrade
+      offer = head.upgradeOffer
+      let isUnderstood = offer == .none || (offer == .certain && upgradeRequestEnded != nil)
+      discardsRequest = !drain.requestBegan(closes: !head.isKeepAlive || !isUnderstood) { head.requestName }
     case .body: break
-    case .end: ended = asksForUpgrade
+    case .end: ended = true
     }
     if !discardsRequest { context.fireChannelRead(data) }
-    if ended { upgradeRequestEnded?(context.pipeline.syncOperations) }
+    if ended, offer != .none, let upgradeRequestEnded { offer == .certain ? upgradeRequestEnded() : drain.ignoreInput() }
+  }
+
+  /// Called by NIO. The output is closed behind what has been written: with the client's side closed NIO would drop that.
+  public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+    guard mode == .output, drain.isSending else { return context.close(mode: mode, promise: promise) }
+    drain.whenSent { context.close(mode: mode, promise: promise) }
   }
 
   /// Called by NIO.
@@ -136,10 +144,24 @@ extension HTTPHeaders {
   fileprivate var asksForClose: Bool { contains(name: "connection") && self["connection"].contains { hasOption("close", $0) } }
 }
 
+/// Whether NIO's decoder stops behind a request, since what follows may be another protocol's.
+package enum UpgradeOffer {
+  case none
+  case certain
+  /// It would take llhttp itself to tell: the response says close then, so that nobody waits for an answer to what comes behind it.
+  case unclear
+}
+
 extension HTTPRequestHead {
-  /// Whether it asks for another protocol, as llhttp sees it (llhttp__before_headers_complete in NIO's c_nio_http.c).
-  package var asksForUpgrade: Bool {
-    method == .CONNECT || (headers.contains(name: "upgrade") && headers["connection"].contains { hasOption("upgrade", $0) })
+  /// As llhttp decides it (llhttp__before_headers_complete in NIO's c_nio_http.c; Proxy-Connection counts as Connection).
+  package var upgradeOffer: UpgradeOffer {
+    if method == .CONNECT { return .certain }
+    guard headers.contains(name: "upgrade") else { return .none }
+    let isPlain = (headers["connection"] + headers["proxy-connection"]).contains { value in
+      value.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f || $0 == 0x20 }
+        && value.split(separator: ",").contains { option in option.drop { $0 == " " }.lowercased() == "upgrade" }
+    }
+    return isPlain ? .certain : .unclear
   }
 }
 
@@ -152,11 +174,15 @@ extension HTTPRequestHead {
   var requestName: String { nameOfRequest(method.rawValue, uri) }
 }
 
+private let longestName = 200
+
 /// Every request is named, so this looks at bytes and allocates once.
 private func nameOfRequest(_ method: String, _ path: String) -> String {
-  let end = path.utf8.firstIndex(of: UInt8(ascii: "?")) ?? path.utf8.endIndex
+  var end = path.utf8.firstIndex(of: UInt8(ascii: "?")) ?? path.utf8.endIndex
+  // The client chose it, and it goes into a log line each second.
+  if path.utf8.count > longestName, let limit = path.index(path.startIndex, offsetBy: longestName, limitedBy: end) { end = limit }
   var name = ""
-  name.reserveCapacity(method.utf8.count + 1 + path.utf8.count)
+  name.reserveCapacity(method.utf8.count + 1 + min(path.utf8.count, longestName))
   name += method
   name += " "
   name += path[..<end]

@@ -22,6 +22,7 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
   private let drain: DrainHandler
   private let eventLoop: any EventLoop
   private let ping: HTTP2PingData
+  private let failure = HTTP2FailureHandler()
   private var machine: HTTP2Drain
   private var context: ChannelHandlerContext?
   private var timer: Scheduled<Void>?
@@ -100,6 +101,12 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
   /// Called by NIO.
   public func handlerAdded(context: ChannelHandlerContext) {
     self.context = context
+    do {
+      try context.pipeline.syncOperations.addHandler(failure, position: .after(drain))
+    } catch {
+      // Without its drain handler the connection is no longer in the pipeline.
+      context.close(promise: nil)
+    }
     drain.handOver(bounded: false)
     // Go's HTTP/2 server goes through the same two once it has the preface.
     drain.note(.busy)
@@ -133,7 +140,7 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
   /// Called by NIO.
   public func errorCaught(context: ChannelHandlerContext, error: any Error) {
     context.fireErrorCaught(error)
-    // A stream's error has reset that stream; any other is the connection's, and NIOHTTP2 has sent its GOAWAY.
-    if !(error is NIOHTTP2Errors.StreamError) { drain.finish() }
+    // A stream's error has reset that stream only.
+    if failure.hasFailed { drain.finish() }
   }
 }

@@ -34,7 +34,8 @@ final class Acceptor: Sendable {
     let thread = Thread {
       Self.accept(listener, until: reader, continuation)
       if !listener.isShared { Self.acceptTheLast(listener, continuation, within: handshake) }
-      listener.release()
+      // Its file has gone before; there may be a successor's by now.
+      close(listener.descriptor)
       continuation.finish()
       close(reader)
     }
@@ -69,6 +70,8 @@ final class Acceptor: Sendable {
   }
 
   private static func acceptTheLast(_ listener: Listener, _ accepted: AsyncStream<Int32>.Continuation, within limit: Duration) {
+    // Whoever finds no file has lost nothing; whoever was connected between the last look and the close would be reset.
+    listener.removeFile()
     let end = DispatchTime.now().uptimeNanoseconds + (refuseNewcomers(listener) ? limit.boundedNanoseconds : 0)
     // No queue is longer than this: where newcomers cannot be refused, a flood of them does not hold the stop up.
     var left = SOMAXCONN
@@ -78,7 +81,9 @@ final class Acceptor: Sendable {
         accepted.yield(descriptor)
         left -= 1
       case .aborted: left -= 1
-      case .unable: return
+      case .unable:
+        guard DispatchTime.now().uptimeNanoseconds < end else { return }
+        _ = poll(nil, 0, 10)
       case .none:
         let now = DispatchTime.now().uptimeNanoseconds
         guard now < end else { return }

@@ -115,9 +115,12 @@ public struct Listener: Sendable {
 
   /// Closes it. Never shutdown(2): it would end the listener of everyone who shares it.
   func release() {
-    if let ownPath { unlink(ownPath) }
+    removeFile()
     close(descriptor)
   }
+
+  /// Nobody finds an own unix socket any more; who is in its queue stays there.
+  func removeFile() { if let ownPath { unlink(ownPath) } }
 
   private static func bind<Address>(
     _ address: inout Address, _ family: Int32, name: String, path: String? = nil
