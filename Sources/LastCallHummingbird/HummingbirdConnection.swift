@@ -126,7 +126,7 @@ struct HummingbirdConnection: ConnectionPipeline {
 
   private func setUpHTTP2(_ channel: any Channel, _ drain: DrainHandler) throws -> Decided {
     let pipeline = channel.pipeline.syncOperations
-    let connection = HTTP2DrainHandler(drain: drain, eventLoop: channel.eventLoop)
+    let connection = HTTP2DrainHandler(drain: drain, eventLoop: channel.eventLoop, idleTimeout: http.configuration.idleTimeout)
     let drain = NIOLoopBound(drain, eventLoop: channel.eventLoop)
     let multiplexer: NIOHTTP2Handler.AsyncStreamMultiplexer<Stream> = try pipeline.configureAsyncHTTP2Pipeline(
       mode: .server, streamDelegate: connection.streamDelegate

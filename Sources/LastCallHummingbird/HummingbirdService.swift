@@ -18,7 +18,8 @@ import ServiceLifecycle
 public struct HummingbirdService: Service {
   /// How it serves.
   public struct Options: Sendable {
-    /// Hummingbird's own options of HTTP/1.1: header limits, further channel handlers, and how long an idle connection is kept (75 s).
+    /// Hummingbird's own options of HTTP/1.1: header limits, further channel handlers, and how long an idle connection is kept (75 s), also one of
+    /// HTTP/2.
     public var http1 = HTTP1Channel.Configuration(idleTimeout: .seconds(75))
     /// Whether clients may speak HTTP/2 with prior knowledge (RFC 9113 section 3.3). Off by default.
     public var http2 = false

@@ -1,3 +1,4 @@
+import Hummingbird
 import LastCallHTTP
 import LastCallHummingbird
 import ServiceLifecycle
@@ -36,6 +37,22 @@ import Wire
       client.close()
     }
     #expect(await report.isClean)
+    try await subject.running.value
+  }
+
+  /// As HTTP/1.1's, and with both GOAWAYs, so that a request that meets the end is not lost.
+  @Test func anIdleConnectionOfHTTP2IsEnded() async throws {
+    var options = HummingbirdService.Options.withHTTP2
+    options.http1 = HTTP1Channel.Configuration(idleTimeout: .milliseconds(50))
+    let subject = try Subject.ours(options: options)
+    let client = try subject.connect()
+    try client.beginHTTP2()
+    #expect(try await blocking { try client.next(.goAway) }.lastStream == 0x7fff_ffff)
+    try client.acknowledge(try await blocking { try client.next(.ping) })
+    #expect(try await blocking { try client.next(.goAway) }.lastStream == 0)
+    #expect(try await blocking { try client.readToEnd() }.isEmpty)
+    client.close()
+    await subject.stop()
     try await subject.running.value
   }
 

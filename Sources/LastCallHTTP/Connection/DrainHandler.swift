@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Carries out the drain of one connection, at the front of its pipeline where the bytes are (behind TLS, if there is any).
+/// Carries out the drain of one connection, at the front of its pipeline where the bytes are (behind TLS, if there is any: add NIOSSL's handler
+/// with `position: .first` in ``ConnectionPipeline/setUp(_:drain:)``).
 ///
 /// A handler behind it says what the bytes mean: ``HTTP1DrainHandler`` or ``HTTPDrainHandler`` for HTTP/1.1, ``HTTP2DrainHandler`` for
 /// HTTP/2. When another protocol takes over (``handOver(bounded:)``) it is told of the stop by NIO's `ChannelShouldQuiesceEvent`.

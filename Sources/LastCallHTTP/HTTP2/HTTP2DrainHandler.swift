@@ -26,11 +26,16 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
   private var machine: HTTP2Drain
   private var context: ChannelHandlerContext?
   private var timer: Scheduled<Void>?
+  private let idleTimeout: TimeAmount?
+  private var idleTimer: Scheduled<Void>?
 
   /// A handler for the connection of `drain`, on the event loop of its channel.
-  public init(drain: DrainHandler, eventLoop: any EventLoop) {
+  ///
+  /// - Parameter idleTimeout: After so long without a stream the connection is ended as by a drain; nil for never.
+  public init(drain: DrainHandler, eventLoop: any EventLoop, idleTimeout: TimeAmount? = nil) {
     self.drain = drain
     self.eventLoop = eventLoop
+    self.idleTimeout = idleTimeout
     ping = HTTP2PingData(withInteger: .random(in: .min ... .max))
     machine = HTTP2Drain(ackLimit: drain.connections.limits.pingAck.boundedNanoseconds)
   }
@@ -60,12 +65,25 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
 
   private func streamOpened(_ id: Int) {
     if machine.streams == 0 { drain.note(.busy) }
+    idleTimer?.cancel()
+    idleTimer = nil
     perform(.streamOpened(id))
   }
 
   private func streamClosed() {
     perform(.streamClosed)
-    if machine.streams == 0 { drain.note(.quiet(reused: true)) }
+    if machine.streams == 0 {
+      drain.note(.quiet(reused: true))
+      becomeIdle()
+    }
+  }
+
+  private func becomeIdle() {
+    guard let idleTimeout, idleTimer == nil, let context else { return }
+    idleTimer = context.eventLoop.assumeIsolated().scheduleTask(in: idleTimeout) {
+      self.idleTimer = nil
+      self.perform(.drain)
+    }
   }
 
   private func perform(_ event: HTTP2Drain.Event) {
@@ -111,6 +129,7 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
     // Go's HTTP/2 server goes through the same two once it has the preface.
     drain.note(.busy)
     drain.note(.quiet(reused: true))
+    becomeIdle()
     if drain.isDraining { perform(.drain) }
   }
 
@@ -118,6 +137,8 @@ public final class HTTP2DrainHandler: ChannelDuplexHandler {
   public func handlerRemoved(context: ChannelHandlerContext) {
     timer?.cancel()
     timer = nil
+    idleTimer?.cancel()
+    idleTimer = nil
     self.context = nil
   }
 
