@@ -249,6 +249,7 @@ let package = Package(
       name: "LastCallHummingbirdTests",
       dependencies: [
         "LastCallHTTP", "LastCallHummingbird", "Wire", .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
         .product(name: "Logging", package: "swift-log"), .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOWebSocket", package: "swift-nio"),
         .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

@@ -8,7 +8,8 @@
 /// | flush or close failed or was cut: data may be lost | 74 (`EX_IOERR`) | look into it |
 /// | something else was cut or failed, or the stop was ended at once | 75 (`EX_TEMPFAIL`) | give it more grace, or look into the report |
 ///
-/// The codes are those of sysexits.h. Where several apply, the order is 74, 70, 75.
+/// The codes are those of sysexits.h. Where several apply, the order is 74, 70, 75. Tracked work that broke off by itself, as a request
+/// whose handler or client gave up, is counted in the report and changes no code; work that was left when the drain was over does.
 public struct ExitCodes: Sendable, Equatable {
   /// After a clean stop by a signal.
   public enum AfterSignal: Sendable, Equatable {
