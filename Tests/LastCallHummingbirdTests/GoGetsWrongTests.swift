@@ -43,7 +43,7 @@ import Wire
   /// As HTTP/1.1's, and with both GOAWAYs, so that a request that meets the end is not lost.
   @Test func anIdleConnectionOfHTTP2IsEnded() async throws {
     var options = HummingbirdService.Options.withHTTP2
-    options.http1 = HTTP1Channel.Configuration(idleTimeout: .milliseconds(50))
+    options.http1 = HTTP1Channel.Configuration(idleTimeout: .seconds(2))
     let subject = try Subject.ours(options: options)
     let client = try subject.connect()
     try client.beginHTTP2()
