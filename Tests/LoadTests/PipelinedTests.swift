@@ -12,15 +12,7 @@ import Testing
     requests: Int = 8, timeout: Duration = .seconds(15), handler: @escaping @Sendable (ServerConnection) -> Void
   ) throws -> (report: LoadReport, counts: [FailureClass: Int]) {
     let server = try ScriptedServer(handler: handler)
-    var plan = LoadPlan(target: try #require(Endpoint(parsing: "http://127.0.0.1:\(server.port)")))
-    plan.connections = 1
-    plan.mix = try Mix(parsing: "pipelined=1")
-    plan.requests = requests
-    plan.timeout = timeout
-    plan.seed = 7
-    let report = LoadRun(plan).run()
-    #expect(report.requests == requests)
-    return (report, report.failures.filter { $0.value > 0 })
+    return try server.load(by: "pipelined", requests: requests, timeout: timeout)
   }
 
   @Test func aServerThatAnswersAllLosesNothingOnOneConnection() throws {

@@ -1,5 +1,7 @@
 import Foundation
 import Glibc
+import Load
+import Testing
 
 /// A server on a free port of 127.0.0.1 that does to each connection what a closure says.
 final class ScriptedServer: Sendable {
@@ -145,5 +147,20 @@ final class ServerConnection {
     guard count > 0 else { return false }
     buffered += bytes[..<count]
     return true
+  }
+}
+
+extension ScriptedServer {
+  /// Loads it by one connection of a behaviour; the failures are those that there were.
+  func load(by behaviour: String, requests: Int, timeout: Duration) throws -> (report: LoadReport, counts: [FailureClass: Int]) {
+    var plan = LoadPlan(target: try #require(Endpoint(parsing: "http://127.0.0.1:\(port)")))
+    plan.connections = 1
+    plan.mix = try Mix(parsing: "\(behaviour)=1")
+    plan.requests = requests
+    plan.timeout = timeout
+    plan.seed = 7
+    let report = LoadRun(plan).run()
+    #expect(report.requests == requests)
+    return (report, report.failures.filter { $0.value > 0 })
   }
 }

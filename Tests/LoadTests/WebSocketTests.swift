@@ -17,15 +17,7 @@ import Testing
       if request.target != "/ws" { connection.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") }
       handler(connection)
     }
-    var plan = LoadPlan(target: try #require(Endpoint(parsing: "http://127.0.0.1:\(server.port)")))
-    plan.connections = 1
-    plan.mix = try Mix(parsing: "websocket=1")
-    plan.requests = requests
-    plan.timeout = timeout
-    plan.seed = 7
-    let report = LoadRun(plan).run()
-    #expect(report.requests == requests)
-    return (report, report.failures.filter { $0.value > 0 })
+    return try server.load(by: "websocket", requests: requests, timeout: timeout)
   }
 
   @Test func aServerThatEchoesLosesNothingOnOneConnection() throws {

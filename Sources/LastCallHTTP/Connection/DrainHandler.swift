@@ -55,7 +55,7 @@ public final class DrainHandler: ChannelInboundHandler {
 
   /// The protocol that took over has written its last word: what is written is sent, then the connection ends.
   public func finish() {
-    whenSent { self.perform(.finish) }
+    whenSent { _ in self.perform(.finish) }
   }
 
   // MARK: What the handlers behind say
@@ -72,11 +72,11 @@ public final class DrainHandler: ChannelInboundHandler {
   var isSending: Bool { machine.unflushed > 0 }
 
   /// Calls `body` when what has been written until now has been taken, or never will be.
-  func whenSent(_ body: @escaping () -> Void) {
-    guard let context else { return body() }
+  func whenSent(_ body: @escaping (Result<Void, any Error>) -> Void) {
+    guard let context else { return body(.failure(ChannelError.ioOnClosedChannel)) }
     // Writes complete in order, so this one tells that all before it have been taken.
     let sent = context.eventLoop.makePromise(of: Void.self)
-    sent.futureResult.assumeIsolated().whenComplete { _ in body() }
+    sent.futureResult.assumeIsolated().whenComplete(body)
     context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
   }
 
@@ -128,15 +128,12 @@ public final class DrainHandler: ChannelInboundHandler {
       for _ in 0..<count { responseSent() }
       return
     }
-    // Writes complete in order, so this one tells that all before it have been taken.
-    let sent = context.eventLoop.makePromise(of: Void.self)
-    sent.futureResult.assumeIsolated().whenComplete { result in
+    whenSent { result in
       switch result {
       case .success: for _ in 0..<count { self.responseSent() }
       case .failure(let error): self.responseFailed(error)
       }
     }
-    context.writeAndFlush(wrapOutboundOut(ByteBuffer()), promise: sent)
   }
 
   private func responseSent() {

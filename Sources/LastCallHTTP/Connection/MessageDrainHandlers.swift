@@ -109,7 +109,7 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   /// Called by NIO. The output is closed behind what has been written: with the client's side closed NIO would drop that.
   public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
     guard mode == .output, drain.isSending else { return context.close(mode: mode, promise: promise) }
-    drain.whenSent { context.close(mode: mode, promise: promise) }
+    drain.whenSent { _ in context.close(mode: mode, promise: promise) }
   }
 
   /// Called by NIO.
