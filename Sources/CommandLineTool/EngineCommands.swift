@@ -1,6 +1,7 @@
 import ArgumentParser
 import Engine
 import Foundation
+import StopPlan
 
 /// lastcall down
 struct Down: AsyncParsableCommand {
@@ -10,13 +11,39 @@ struct Down: AsyncParsableCommand {
 
   func run() async throws {
     do {
-      _ = try await file.ask(EngineRequest(op: "down"))
+      _ = try await file.ask(EngineRequest(op: .down))
     } catch let failure as CommandFailure {
       let paths = file.paths
       guard failure.code == 3, !Leftovers.living(paths).isEmpty else { throw failure }
       try await Leftovers.stop(paths) { Output.line("\($0), left by an engine that was killed, has stopped") }
+      try await Leftovers.forget(paths)
     }
   }
+}
+
+/// lastcall deploy
+struct Deploy: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Carry out what has changed in the file, without losing a request.",
+    discussion: """
+      Reads the file again: new apps start, changed ones are rolled out, those that it does not name any more are stopped.
+      A file with a mistake changes nothing. lastcall diff shows before what would change. Exit code 1 when a new revision was undone.
+      """)
+  @OptionGroup var file: FileOption
+  @OptionGroup var target: OptionalApp
+
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .deploy, app: target.app)) }
+}
+
+/// lastcall diff
+struct Diff: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what a deploy would change.", discussion: "Nothing is printed when nothing would. Values that are secret are not shown."
+  )
+  @OptionGroup var file: FileOption
+  @OptionGroup var target: OptionalApp
+
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .diff, app: target.app)) }
 }
 
 /// lastcall restart
@@ -27,68 +54,120 @@ struct Restart: AsyncParsableCommand {
       "New replicas are ready first, then the old ones are drained and stopped. Exit code 1 when the new ones did not get ready; the old ones then go on."
   )
   @OptionGroup var file: FileOption
-  @Argument(help: "The app; all of them without it.") var app: String?
+  @OptionGroup var target: OptionalApp
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: "restart", app: app)) }
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .restart, app: target.app)) }
+}
+
+/// lastcall scale
+struct Scale: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Change the number of an app's replicas.",
+    discussion: "The number stays until the file's own changes. Those that serve least are stopped first.")
+  @OptionGroup var file: FileOption
+  @Argument(help: "APP=NUMBER, several if wanted.", completion: AppNames.completion(suffix: "=")) var numbers: [String]
+
+  func validate() throws { for number in numbers { _ = try Self.parse(number) } }
+
+  private static func parse(_ text: String) throws -> (app: String, replicas: Int) {
+    let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    guard parts.count == 2, !parts[0].isEmpty, let count = Int(parts[1]), (0...10_000).contains(count) else {
+      throw ValidationError("expected APP=NUMBER with a number of 0 to 10000, such as web=5; found \(text)")
+    }
+    return (String(parts[0]), count)
+  }
+
+  func run() async throws {
+    for number in numbers {
+      let (app, replicas) = try Self.parse(number)
+      var request = EngineRequest(op: .scale, app: app)
+      request.replicas = replicas
+      _ = try await file.ask(request)
+    }
+  }
 }
 
 /// lastcall stop
 struct Stop: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Stop the replicas of an app, or of all apps, by plan.",
-    discussion: "lastcall restart starts them again; lastcall down ends the engine too.")
+    discussion: "They stay stopped, also over an engine's death. lastcall start starts them again; lastcall down ends the engine too.")
   @OptionGroup var file: FileOption
-  @Argument(help: "The app; all of them without it.") var app: String?
-
-  func run() async throws { _ = try await file.ask(EngineRequest(op: "stop", app: app)) }
-}
-
-/// How a command prints.
-enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
-  case table, json
-}
-
-/// lastcall ps
-struct Ps: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Show the replicas.")
-  @OptionGroup var file: FileOption
-  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.") var format = OutputFormat.table
-  @Argument(help: "The app; all of them without it.") var app: String?
-
-  func run() async throws {
-    let rows = try await file.ask(EngineRequest(op: "ps", app: app)).rows ?? []
-    if format == .json { return try Output.json(rows) }
-    Output.line("NAME            STATE        PID      PORT   IN FLIGHT  AGE    MESSAGE")
-    for row in rows {
-      let columns = [
-        row.name.padded(to: 15), row.state.padded(to: 12), (row.pid.map(String.init) ?? "-").padded(to: 8),
-        (row.port.map(String.init) ?? "-").padded(to: 6), (row.inFlight.map(String.init) ?? "-").padded(to: 10),
-        "\(row.age)s".padded(to: 6), row.message,
-      ]
-      Output.line(columns.joined(separator: " "))
-    }
-  }
-}
-
-/// lastcall events
-struct Events: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Show what happened, also while no engine runs.")
-  @OptionGroup var file: FileOption
-  @Option(name: [.customShort("n"), .customLong("number")], help: "How many of the last events.") var number = 100
-  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json (one object a line).") var format = OutputFormat.table
-  @Argument(help: "The app or replica; all of them without it.") var app: String?
+  @OptionGroup var target: OptionalApp
+  @Option(
+    name: .shortAndLong,
+    help: ArgumentHelp("A shorter grace in seconds; 0 kills at once. It can only be shorter than what is declared.", valueName: "seconds"))
+  var time: Double?
+  @Flag(help: "Kill at once: the same as -t 0.") var now = false
 
   func validate() throws {
-    if number < 1 { throw ValidationError("expected a number of events of at least 1, found \(number)") }
+    if let time, !(0...86_400 ~= time) { throw ValidationError("expected a grace of 0 to 86400 seconds, found \(time)") }
   }
 
   func run() async throws {
-    try file.checkExists(or: file.paths.events)
-    guard FileManager.default.fileExists(atPath: file.paths.events) else {
-      throw CommandFailure(code: 1, message: "there are no events of \(file.path) yet; they begin with: lastcall up -f \(file.path)")
-    }
-    for event in try EventLog(path: file.paths.events).last(number, app: app) {
-      if format == .json { try Output.json(event) } else { Output.event(event, withDate: true) }
-    }
+    var request = EngineRequest(op: .stop, app: target.app)
+    request.grace = now ? 0 : time
+    _ = try await file.ask(request)
   }
+}
+
+/// lastcall start
+struct Start: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Start what was stopped.")
+  @OptionGroup var file: FileOption
+  @OptionGroup var target: OptionalApp
+
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .start, app: target.app)) }
+}
+
+/// lastcall kill
+struct Kill: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Send a signal to the main process of a replica, or of all of an app.",
+    discussion: "Nothing is drained, and no hook runs. What ends by it is started again as the app's restart policy says.")
+  @OptionGroup var file: FileOption
+  @Option(name: .shortAndLong, help: "The signal, by name or number.") var signal = "KILL"
+  @Argument(help: "The app or replica.", completion: AppNames.completion()) var name: String
+
+  func validate() throws {
+    if Signal(signal) == nil { throw ValidationError("\(signal) is no signal; lastcall signals lists them") }
+  }
+
+  func run() async throws {
+    var request = EngineRequest(op: .kill, app: name)
+    request.signal = signal
+    _ = try await file.ask(request)
+  }
+}
+
+/// lastcall reload
+struct Reload: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Have programs read their configuration again.",
+    discussion: "By the app's reload signal or command (`reload:` in the file; HUP unless written). Without a name, all of them.")
+  @OptionGroup var file: FileOption
+  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var name: String?
+
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .reload, app: name)) }
+}
+
+/// lastcall rm
+struct Remove: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "rm", abstract: "Forget an app that is stopped.",
+    discussion: "It comes back with the next deploy while the file names it. Its events and revisions are kept.")
+  @OptionGroup var file: FileOption
+  @Flag(name: .shortAndLong, help: "Stop it first, by plan.") var force = false
+  @Argument(help: "The app.", completion: AppNames.completion()) var name: String
+
+  func run() async throws {
+    var request = EngineRequest(op: .rm, app: name)
+    request.force = force
+    _ = try await file.ask(request)
+  }
+}
+
+/// An app, or all of them.
+struct OptionalApp: ParsableArguments {
+  @Argument(help: "The app; all of them without it.", completion: AppNames.completion()) var app: String?
 }

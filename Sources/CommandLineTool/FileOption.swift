@@ -33,18 +33,51 @@ struct FileOption: ParsableArguments {
   }
 
   /// Asks the file's engine and prints what happens meanwhile.
-  func ask(_ request: EngineRequest) async throws -> EngineAnswer {
+  func ask(_ request: EngineRequest, each: (EngineAnswer) throws -> Void = { _ in }) async throws -> EngineAnswer {
     try checkExists(or: paths.socket)
     let answer: EngineAnswer
     do {
       answer = try await EngineClient.ask(request, paths: paths, file: path) { line in
         if let event = line.event { Output.event(event) }
         if let progress = line.progress { Output.progress(progress) }
+        if let text = line.line { Output.line(text) }
+        try each(line)
       }
     } catch let error as EngineError {
       throw CommandFailure(code: 3, message: error.description)
     }
     if let code = answer.end, code != 0 { throw CommandFailure(code: Int32(code), message: answer.error ?? "it failed") }
     return answer
+  }
+
+  /// All that is known of an app, or of all.
+  func describe(_ app: String?) async throws -> [AppDescription] {
+    var descriptions: [AppDescription] = []
+    _ = try await ask(EngineRequest(op: .describe, app: app)) { if let description = $0.description { descriptions.append(description) } }
+    return descriptions
+  }
+
+  /// Passes on every event from now on, until the engine ends.
+  /// - Parameter id: the last event that is known.
+  func watch(after id: Int64 = .max, _ each: @escaping (EngineEvent) async throws -> Void) async throws {
+    var request = EngineRequest(op: .watch)
+    request.after = id
+    _ = try await EngineClient.ask(request, paths: paths, file: path) { line in
+      if let event = line.event { try await each(event) }
+    }
+  }
+}
+
+/// The names of apps and replicas, for shells that complete them.
+enum AppNames {
+  static func completion(suffix: String = "") -> CompletionKind {
+    .custom { words, _, _ in
+      var path = AppFile.defaultName
+      for (index, word) in words.enumerated() where word == "-f" || word == "--file" {
+        if index + 1 < words.count { path = words[index + 1] }
+      }
+      guard let file = try? AppFile(contentsOf: path, environment: ProcessInfo.processInfo.environment) else { return [] }
+      return file.apps.map { $0.name + suffix }
+    }
   }
 }

@@ -1,38 +1,86 @@
 import ArgumentParser
 import Engine
 import Foundation
+import StopPlan
 
 /// lastcall logs
 struct Logs: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what the programs have written, in the order of time.",
-    discussion: "Names an app or a replica; an app's proxy is named APP-proxy.")
+    discussion: """
+      Names an app or a replica; an app's proxy is named APP-proxy. Shows what runs, or what ran last when nothing does.
+      """)
   @OptionGroup var file: FileOption
   @Option(name: [.customShort("n"), .customLong("tail")], help: "How many of the last lines.") var tail = 1000
-  @Argument(help: "The app or replica; all of them without it.") var name: String?
+  @Flag(name: [.customShort("f"), .customLong("follow")], help: "Go on with what is written, until Ctrl-C.") var follows = false
+  @Option(help: "Only what was written since then: an age such as 90s, 5m or 2h, or a time such as 2026-11-22T08:00:00Z.") var since:
+    String?
+  @Flag(help: "Of replicas that have ended.") var previous = false
+  @Flag(help: "What their hooks wrote, instead of the programs.") var hooks = false
+  @Flag(name: .shortAndLong, help: "Show the time of each line.") var timestamps = false
+  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var name: String?
+
+  private var kind: String { hooks ? "hooks.log" : "log" }
 
   func validate() throws {
     if tail < 1 { throw ValidationError("expected a number of lines of at least 1, found \(tail)") }
+    if follows, previous { throw ValidationError("what has ended writes no more: -f and --previous do not go together") }
+    _ = try begin()
+  }
+
+  /// The time of the first line that is shown, as lines have it.
+  private func begin() throws -> String? {
+    guard let since else { return nil }
+    let formatter = ISO8601DateFormatter()
+    if let date = formatter.date(from: since) { return formatter.string(from: date) }
+    guard let age = TimeSpan(since) else {
+      throw ValidationError("expected an age such as 90s, 5m or 2h, or a time such as 2026-11-22T08:00:00Z; found \(since)")
+    }
+    return formatter.string(from: Date(timeIntervalSinceNow: -Double(age.nanoseconds) / 1e9))
   }
 
   func run() async throws {
-    let root = file.paths.run + "/r"
-    try file.checkExists(or: root)
-    let replicas = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter { replica in
-      name == nil || replica == name || replica.hasPrefix((name ?? "") + "-") && Int(replica.dropFirst((name ?? "").count + 1)) != nil
-    }
-    guard !replicas.isEmpty else {
+    try file.checkExists(or: file.paths.run + "/r")
+    let begin = try begin()
+    let logs = chosen()
+    if logs.isEmpty, !follows {
       throw CommandFailure(
         code: 1, message: "there are no logs\(name.map { " of \($0)" } ?? "") for \(file.path); lastcall ps shows what runs")
     }
+    var follower: LogFollower? = nil
+    if follows { follower = try LogFollower(root: file.paths.run + "/r", file: kind) }
     var lines: [LogLine] = []
-    for replica in replicas {
-      let text = (try? String(decoding: Data(contentsOf: URL(fileURLWithPath: "\(root)/\(replica)/log")), as: UTF8.self)) ?? ""
-      for line in text.split(separator: "\n").suffix(tail) {
-        if let entry = LogLine(replica: replica, line) { lines.append(entry) }
+    for log in logs {
+      var ends: [LogLine] = []
+      for path in log.files(kind) {
+        // What comes after this is the follower's.
+        let text = follower.map { $0.take(log.replica, path) } ?? (try? Data(contentsOf: URL(fileURLWithPath: path))) ?? Data()
+        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
+          guard let entry = LogLine(replica: log.replica, line), begin.map({ entry.time >= $0 }) ?? true else { continue }
+          ends.append(entry)
+        }
+        ends = ends.suffix(tail)
       }
+      lines += ends
     }
-    for line in lines.sorted(by: { $0.time < $1.time }).suffix(tail) { Output.line("\(line.replica.padded(to: 14)) | \(line.text)") }
+    for line in lines.sorted(by: { $0.time < $1.time }).suffix(tail) { show(line) }
+    try follower?.follow { replica in
+      ReplicaLogs.isMeant(replica, by: name)
+    } each: {
+      show($0)
+    }
+  }
+
+  /// What lives; what has ended when nothing does, or when that is asked for.
+  private func chosen() -> [ReplicaLogs] {
+    let meant = ReplicaLogs.all(file.paths).filter { ReplicaLogs.isMeant($0.replica, by: name) }
+    let living = meant.filter(\.isLiving)
+    if previous { return meant.filter { !$0.isLiving } }
+    return living.isEmpty ? meant : living
+  }
+
+  private func show(_ line: LogLine) {
+    Output.line("\(line.replica.padded(to: 14)) | \(timestamps ? "\(line.time) " : "")\(line.text)")
   }
 }
 

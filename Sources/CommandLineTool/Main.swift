@@ -62,7 +62,9 @@ struct Lastcall: AsyncParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      Up.self, Down.self, Ps.self, Restart.self, Stop.self, Events.self, Logs.self, Run.self, Validate.self, SignalTable.self,
+      Up.self, Down.self, Ps.self, Describe.self, Logs.self, Events.self, Deploy.self, Diff.self, Restart.self, RolloutCommand.self,
+      Scale.self,
+      Stop.self, Start.self, Kill.self, Remove.self, Reload.self, Install.self, Run.self, Validate.self, SignalTable.self,
       IngressCommand.self,
     ])
 }

@@ -27,12 +27,24 @@ enum Output {
     line(String(decoding: try encoder.encode(value), as: UTF8.self))
   }
 
-  private static func time(_ seconds: Double, withDate: Bool) -> String {
+  static func time(_ seconds: Double, withDate: Bool) -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = withDate ? "yyyy-MM-dd HH:mm:ss" : "HH:mm:ss"
     return formatter.string(from: Date(timeIntervalSince1970: seconds))
   }
+
+  /// A length of time as docker and kubectl write it: 12s, 5m, 3h, 2d.
+  static func age(_ seconds: Int64) -> String {
+    switch seconds {
+    case ..<120: "\(seconds)s"
+    case ..<7200: "\(seconds / 60)m"
+    case ..<172_800: "\(seconds / 3600)h"
+    default: "\(seconds / 86_400)d"
+    }
+  }
+
+  static func seconds(_ seconds: Double) -> String { String(format: "%.2f s", seconds) }
 
   private static func reason(_ event: EngineEvent) -> String {
     guard isColoured else { return event.reason }

@@ -9,14 +9,18 @@ struct Up: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Run the apps of a file until Ctrl-C.",
     discussion: """
-      Ctrl-C, TERM or HUP stop everything by each app's plan; a second Ctrl-C skips to the plan's next signal.
-      Exit codes: 0 everything has stopped, 1 it could not be started, 2 the file is wrong.
+      Ctrl-C or TERM stop everything by each app's plan; a second Ctrl-C skips to the plan's next signal. HUP reads the file again, or stops
+      everything when the terminal is gone. What an engine that was killed has left goes on as if nothing had happened.
+      With -d the engine goes on in the background; when one runs there already, what has changed in the file is carried out.
+      Exit codes: 0 everything has stopped (with -d: is up), 1 it could not be started, 2 the file is wrong.
       """)
 
   @OptionGroup var file: FileOption
+  @Flag(name: [.customShort("d"), .customLong("detach")], help: "In the background; returns when everything is up.") var detaches = false
 
   func run() async throws {
     let spec = try file.read()
+    if detaches { return try await Background(file: file).up() }
     let signals = try ServingSignals.stream()
     let engine = try Engine(
       file: spec, environment: file.environment, keeperBinary: try Binaries.path(of: "lastcall-keeper"), ownBinary: try Binaries.own())
@@ -34,6 +38,7 @@ struct Up: AsyncParsableCommand {
       "\(spec.apps.count == 1 ? "1 app" : "\(spec.apps.count) apps") of \(spec.path); Ctrl-C stops \(spec.apps.count == 1 ? "it" : "them")")
     do {
       try await engine.start()
+      Notification.send("READY=1")
       await engine.untilOver()
     } catch {
       await engine.stop(because: "it could not be started")

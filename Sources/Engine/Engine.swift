@@ -6,21 +6,24 @@ import StopPlan
 
 /// Runs the apps of one file until it is told to stop.
 public actor Engine {
-  private let file: AppFile
-  private let context: EngineContext
-  private let lock: Descriptor
-  private var controllers: [AppController] = []
+  /// What is carried out now.
+  private(set) var file: AppFile
+  private let environment: [String: String]
+  private let hadTerminal: Bool
+  let context: EngineContext
+  private let lock: EngineLock
+  private(set) var controllers: [AppController] = []
   private var server: EngineServer?
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
   private var stopWaiters: [CheckedContinuation<Void, Never>] = []
-  private var stopping: Task<Void, Never>?
+  private(set) var stopping: Task<Void, Never>?
   private var hasStopped = false
   private var isOver = false
   private var connections = 0
   /// The replicas of which something still ran when everything else had stopped.
   public private(set) var left: [String] = []
   private static let farewell = TimeSpan.seconds(2)
-  private var listeners: [ListeningSocket] = []
+  private var listeners: [String: ListeningSocket] = [:]
 
   /// What `up` prints from.
   public nonisolated var reporter: Reporter { context.reporter }
@@ -35,55 +38,86 @@ public actor Engine {
   /// - Throws: `EngineError` when another engine runs, or the directories cannot be used.
   public init(file: AppFile, environment: [String: String], keeperBinary: String, ownBinary: String) throws {
     self.file = file
+    self.environment = environment
+    let terminal = try? Path("/dev/tty").open(O_RDWR | O_NOCTTY)
+    hadTerminal = terminal != nil
+    terminal?.close()
     let paths = EnginePaths(file: file.path, environment: environment)
     try paths.create()
-    lock = try Path(string: paths.lock).open(O_RDWR | O_CREAT | O_NOFOLLOW)
-    guard try lock.lock() else {
-      let pid = (try? String(contentsOfFile: paths.lock, encoding: .utf8)) ?? ""
-      lock.close()
-      throw EngineError(
-        "an engine for \(file.path) runs already\(pid.isEmpty ? "" : " (process \(pid))"); see lastcall ps, or stop it with Ctrl-C there")
-    }
-    ftruncate(lock.number, 0)
-    try lock.write(Array(String(getpid()).utf8))
-    let log = try EventLog(path: paths.events)
+    lock = try EngineLock(paths, file: file.path)
+    let store = try StateStore(path: paths.database)
     context = EngineContext(
-      paths: paths, children: Children(), reporter: Reporter(log: log), keeperBinary: keeperBinary, ownBinary: ownBinary,
+      paths: paths, children: Children(), store: store, reporter: Reporter(store: store), keeperBinary: keeperBinary, ownBinary: ownBinary,
       environment: environment)
   }
 
-  /// Opens the listeners and starts the apps.
+  /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.
   public func start() async throws {
-    try clearLeftovers()
-    var opened: [ListeningSocket] = []
-    do {
-      for app in file.apps {
-        let listener = try app.listen.map { try ListeningSocket(host: $0.host, port: $0.port) }
-        if let listener { opened.append(listener) }
-        controllers.append(AppController(app: app, listener: listener, context: context))
-      }
-    } catch {
-      for listener in opened { listener.descriptor.close() }
-      controllers = []
-      throw error
-    }
-    listeners = opened
+    await context.reporter.start()
+    let found = try Recovery(context)
+    listeners = try Self.open(file.apps, found)
+    controllers = file.apps.map { AppController(app: $0, listener: listeners[$0.name], context: context) }
+    await found.stopStrangers(keeping: Set(file.apps.map(\.name)))
+    for controller in controllers { await controller.recover(found.apps[controller.name] ?? AppController.Recovered()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
     for controller in controllers where stopping == nil { try await controller.start() }
   }
 
-  /// Removes what earlier replicas left in the run directory; refuses to start beside replicas that still live.
-  private func clearLeftovers() throws {
-    let living = Leftovers.living(context.paths)
-    guard living.isEmpty else {
-      throw EngineError(
-        "\(living.joined(separator: ", ")) still run, left by an engine that was killed; nothing is started beside them. "
-          + "Stop them with: lastcall down -f \(file.path)")
+  /// The listeners of apps: those that what was left holds, and new ones; all of them or none.
+  private static func open(_ apps: [App], _ found: Recovery?) throws -> [String: ListeningSocket] {
+    var opened: [String: ListeningSocket] = [:]
+    do {
+      for app in apps {
+        guard let listen = app.listen else { continue }
+        opened[app.name] = try found?.listener(of: app.name, listen) ?? ListeningSocket(host: listen.host, port: listen.port)
+      }
+      return opened
+    } catch {
+      for listener in opened.values { listener.descriptor.close() }
+      throw error
     }
-    let root = context.paths.run + "/r"
-    for name in try FileManager.default.contentsOfDirectory(atPath: root) {
-      try FileManager.default.removeItem(atPath: root + "/" + name)
+  }
+
+  // MARK: - The file, again
+
+  /// Reads the file again.
+  /// - Throws: `EngineError` with all that is wrong with it.
+  func reread() throws -> AppFile {
+    do throws(AppFileError) {
+      let file = try AppFile(contentsOf: file.path, environment: environment)
+      try file.checkCommands()
+      for app in file.apps {
+        guard let old = self.file.apps.first(where: { $0.name == app.name }), old.listen != app.listen else { continue }
+        let text = "listen of a running app cannot be changed; remove it first with: lastcall rm -f \(app.name)"
+        throw AppFileError([Mistake(file: file.path, position: nil, path: "apps.\(app.name).listen", message: text)])
+      }
+      return file
+    } catch {
+      throw EngineError(error.description)
     }
+  }
+
+  /// Carries out what a file says: new apps are started, those that it does not name any more are stopped.
+  /// - Returns: the apps that are to be brought up to date, in the file's order.
+  func adopt(_ file: AppFile) async throws -> [(AppController, App)] {
+    let known = Set(controllers.map(\.name))
+    let new = file.apps.filter { !known.contains($0.name) }
+    let opened = try Self.open(new, nil)
+    listeners.merge(opened) { $1 }
+    let gone = controllers.filter { controller in !file.apps.contains { $0.name == controller.name } }
+    let kept = Dictionary(uniqueKeysWithValues: controllers.map { ($0.name, $0) })
+    self.file = file
+    controllers = file.apps.map { kept[$0.name] ?? AppController(app: $0, listener: listeners[$0.name], context: context) }
+    for controller in gone { await remove(controller) }
+    return file.apps.compactMap { app in controllers.first { $0.name == app.name }.map { ($0, app) } }
+  }
+
+  /// Stops an app and forgets it.
+  func remove(_ controller: AppController) async {
+    controllers.removeAll { $0.name == controller.name }
+    await controller.stopAll()
+    left += await controller.inDoubt
+    listeners.removeValue(forKey: controller.name)?.descriptor.close()
   }
 
   // MARK: - Signals
@@ -94,9 +128,18 @@ public actor Engine {
     case .chld: await context.children.reap()
     // One that a process sent may be a wrapper's copy of the same Ctrl-C.
     case .int where stopping != nil && arrival.fromTerminal: await escalate()
+    case .hup where !hasLostTerminal: await reload()
     case .int, .term, .hup: stop(because: "\(arrival.signal)")
     default: break
     }
+  }
+
+  /// Whether the terminal that we were started on is gone: opening it fails then (tty(4): ENXIO).
+  private var hasLostTerminal: Bool {
+    guard hadTerminal else { return false }
+    guard let terminal = try? Path("/dev/tty").open(O_RDWR | O_NOCTTY) else { return true }
+    terminal.close()
+    return false
   }
 
   /// Stops everything by plan; the second call changes nothing.
@@ -110,7 +153,7 @@ public actor Engine {
       await withTaskGroup { group in
         for controller in controllers { group.addTask { await controller.stopAll() } }
       }
-      for listener in listeners { listener.descriptor.close() }
+      for listener in listeners.values { listener.descriptor.close() }
       for controller in controllers { left += await controller.inDoubt }
       if !left.isEmpty {
         let text = "not everything has stopped: something of \(left.joined(separator: ", ")) still runs"
@@ -153,65 +196,8 @@ public actor Engine {
     await withCheckedContinuation { endWaiters.append($0) }
   }
 
-  private func untilStopped() async {
+  func untilStopped() async {
     if hasStopped { return }
     await withCheckedContinuation { stopWaiters.append($0) }
-  }
-
-  // MARK: - Requests of the command line
-
-  func answer(_ request: EngineRequest, _ send: @escaping @Sendable (EngineAnswer) async -> Void) async {
-    guard request.v == 1 else { return await send(EngineAnswer(end: 1, error: "this engine speaks version 1 of the protocol")) }
-    let chosen = controllers.filter { request.app == nil || $0.app.name == request.app }
-    guard !chosen.isEmpty else {
-      let known = controllers.map(\.app.name).joined(separator: ", ")
-      return await send(EngineAnswer(end: 2, error: "no app is named \(request.app ?? ""); there are: \(known)"))
-    }
-    switch request.op {
-    case "ps":
-      var rows: [ReplicaRow] = []
-      for controller in chosen { rows += await controller.rows() }
-      await send(EngineAnswer(rows: rows, end: 0))
-    case "restart": await relay(chosen, send) { await $0.restart() }
-    case "stop":
-      await relay(chosen, send) { controller in
-        await controller.stopReplicas()
-        return .complete
-      }
-    case "down":
-      stop(because: "lastcall down")
-      await untilStopped()
-      await send(EngineAnswer(end: 0))
-    default: await send(EngineAnswer(end: 2, error: "this engine does not know \(request.op)"))
-    }
-  }
-
-  /// Does something to apps, one after another, and passes on what happens to them meanwhile.
-  private func relay(
-    _ chosen: [AppController], _ send: @escaping @Sendable (EngineAnswer) async -> Void,
-    _ work: @Sendable (AppController) async -> AppController.Outcome
-  ) async {
-    let names = Set(chosen.map(\.app.name))
-    let (id, reports) = await context.reporter.watch()
-    let relaying = Task {
-      for await report in reports {
-        switch report {
-        case .event(let event): if names.contains(event.app) { await send(EngineAnswer(event: event)) }
-        case .progress(let app, let line): if names.contains(app) { await send(EngineAnswer(progress: line)) }
-        }
-      }
-    }
-    var failure: String?
-    for controller in chosen {
-      switch await work(controller) {
-      case .complete: break
-      case .undone(let why): failure = why
-      case .superseded: failure = "another request took over"
-      }
-      if failure != nil { break }
-    }
-    await context.reporter.unwatch(id)
-    await relaying.value
-    await send(EngineAnswer(end: failure == nil ? 0 : 1, error: failure))
   }
 }

@@ -14,8 +14,8 @@ public struct EnginePaths: Sendable {
   public var socket: String { run + "/engine.sock" }
   /// The engine's lock.
   public var lock: String { run + "/engine.lock" }
-  /// The events.
-  public var events: String { state + "/events.sqlite" }
+  /// What outlives the engine: desired state, revisions, replicas, events.
+  public var database: String { state + "/state.sqlite" }
 
   /// The longest path that leaves room for a replica's socket in 107 bytes (unix(7)).
   private static let longestRun = 107 - "/r/12345678901234567890123456789012345678901-123456/control.sock".utf8.count
@@ -46,6 +46,10 @@ public struct EnginePaths: Sendable {
   func create() throws(EngineError) {
     for directory in [run, run + "/r", state] { try Self.createPrivate(directory) }
   }
+
+  /// Makes a directory that is ours alone.
+  /// - Throws: `EngineError` when it cannot be made, or another user could have put it there.
+  public static func makePrivate(_ path: String) throws { try createPrivate(path) }
 
   static func createPrivate(_ path: String) throws(EngineError) {
     do {

@@ -1,7 +1,7 @@
 import StopPlan
 
 /// The number of a replica: unique among all that an app ever had, so that a name in a log means one process.
-public struct ReplicaNumber: Hashable, Comparable, Sendable {
+public struct ReplicaNumber: Hashable, Comparable, Codable, Sendable {
   /// Counts from 1.
   public let value: Int
 
@@ -14,7 +14,7 @@ public struct ReplicaNumber: Hashable, Comparable, Sendable {
 
 /// Where a replica is between its start and its end.
 public enum ReplicaPhase: Equatable, Sendable {
-  /// Its program runs and is not ready yet.
+  /// Its program runs and is not ready.
   case starting
   /// It is ready, since that moment.
   case ready(since: Instant)
@@ -25,20 +25,39 @@ public enum ReplicaPhase: Equatable, Sendable {
 /// A replica as the rollout knows it.
 public struct Replica: Equatable, Sendable {
   /// Which one.
-  public var number: ReplicaNumber
+  public let number: ReplicaNumber
   /// The revision it was started from.
-  public var revision: Int
+  public let revision: Int
   /// Where it is.
-  public var phase: ReplicaPhase
+  public internal(set) var phase: ReplicaPhase
   /// When it was started.
-  public var startedAt: Instant
+  public let startedAt: Instant
+  /// Whether its liveness check failed, so that it has to be replaced.
+  public internal(set) var isUnhealthy: Bool
+  /// Whether it has been ready for the settle time. Once it has, a longer settle time of a later revision does not undo that.
+  public internal(set) var isAvailable = false
+  /// Since when it is awaited to be ready: its start, or when it was available and ceased to be ready.
+  var waitingSince: Instant
+
+  /// A replica, as an engine that comes back recorded it.
+  public init(number: ReplicaNumber, revision: Int, phase: ReplicaPhase, startedAt: Instant, isUnhealthy: Bool = false) {
+    self.number = number
+    self.revision = revision
+    self.phase = phase
+    self.startedAt = startedAt
+    self.isUnhealthy = isUnhealthy
+    waitingSince = startedAt
+  }
 
   /// Whether it counts towards what is running, which surge bounds.
   var isRunning: Bool { phase != .stopping }
+
+  /// Whether it is ready, settled or not.
+  var isReady: Bool { if case .ready = phase { true } else { false } }
 }
 
 /// What an app is to be.
-public struct Desired: Equatable, Sendable {
+public struct Desired: Equatable, Codable, Sendable {
   /// How many replicas, 0 or more.
   public var replicas: Int
   /// From which revision; a restart is a new one.
@@ -51,37 +70,16 @@ public struct Desired: Equatable, Sendable {
   }
 }
 
-/// The bounds of an update.
-public struct RolloutBounds: Equatable, Sendable {
-  /// How many replicas may run beyond the desired number.
-  public var surge: Int
-  /// How many of the desired number may be missing.
-  public var unavailable: Int
-  /// How long a new replica may take to be ready before the update is undone.
-  public var deadline: TimeSpan
-  /// How long a replica has to stay ready to count as available.
-  public var settle: TimeSpan
-  /// The first and the longest pause before a replica that ended is replaced.
-  public var backoff: ClosedRange<TimeSpan>
-  /// Whether a replica that ended by itself is replaced, by whether it ended well.
-  public var replacesEnded: @Sendable (_ endedWell: Bool) -> Bool
-
-  /// Bounds. `surge` and `unavailable` are not both 0: nothing could move.
-  public init(
-    surge: Int, unavailable: Int, deadline: TimeSpan, settle: TimeSpan, backoff: ClosedRange<TimeSpan> = .seconds(1) ... .seconds(60),
-    replacesEnded: @escaping @Sendable (_ endedWell: Bool) -> Bool = { _ in true }
-  ) {
-    self.surge = surge
-    self.unavailable = max(unavailable, surge == 0 ? 1 : 0)
-    self.deadline = deadline
-    self.settle = settle
-    self.backoff = backoff
-    self.replacesEnded = replacesEnded
-  }
-
-  /// Compares what can be compared.
-  public static func == (lhs: RolloutBounds, rhs: RolloutBounds) -> Bool {
-    lhs.surge == rhs.surge && lhs.unavailable == rhs.unavailable && lhs.deadline == rhs.deadline && lhs.settle == rhs.settle
-      && lhs.backoff == rhs.backoff
-  }
+/// How a replica, or a job, ended by itself: what its exit status means by `exits:` and the restart policy.
+public enum Ending: String, Codable, Sendable {
+  /// It ended well and is not started again.
+  case done
+  /// It failed; it is started again after a pause that grows.
+  case failed
+  /// It asked to be started again at once. Doing so right after its start counts as a failure.
+  case restart
+  /// It asked not to be started again, or the policy says so; it did not do its work.
+  case refused
+  /// It never ran: its start was recorded and the engine died before it. It is started again at once and is nobody's failure.
+  case lost
 }

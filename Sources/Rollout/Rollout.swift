@@ -2,17 +2,31 @@ import StopPlan
 
 /// Decides for one app which replicas are started and stopped, and when: desired and observed state and the time go in, actions come out.
 ///
-/// Never fewer available than `desired - unavailable` by its own doing, never more running than `desired + surge`.
+/// Never fewer available than `wanted - unavailable` by its own doing, never more running than `wanted + surge`.
 /// A new revision that does not get ready is undone and the old one goes on serving.
+///
+/// Whoever carries it out records `saved`, when it changed, and the replicas that `.start` and `.stop` name in one transaction before it acts.
+/// Then the machine can be thrown away at any moment and made anew by `init(restoring:replicas:at:)`.
 public struct Rollout: Sendable {
   /// What can happen.
   public enum Event: Equatable, Sendable {
-    /// The app is to be something else.
-    case desired(Desired)
+    /// The app is to be something else; the bounds are those of the new revision, nil when they stay as they are.
+    case desired(Desired, bounds: RolloutBounds? = nil)
     /// A replica's program has said, or was found, to be ready.
     case ready(ReplicaNumber)
-    /// A replica has ended; `endedWell` when its program exited with 0.
-    case ended(ReplicaNumber, endedWell: Bool)
+    /// A replica that was ready is not any more.
+    case unready(ReplicaNumber)
+    /// A replica's liveness check failed: it has to be replaced.
+    case unhealthy(ReplicaNumber)
+    /// A replica's liveness check succeeds again before it was stopped: it may stay.
+    case healthy(ReplicaNumber)
+    /// A replica has ended.
+    case ended(ReplicaNumber, Ending)
+    /// Replicas of the old revision are not replaced by new ones until `.resume`. What fails is still replaced, by its own revision, the
+    /// number still changes, and the deadline stands still: as `kubectl rollout pause` does.
+    case pause
+    /// The update goes on; its deadline begins anew.
+    case resume
     /// Time has passed.
     case clock
   }
@@ -21,217 +35,162 @@ public struct Rollout: Sendable {
   public enum Action: Equatable, Sendable {
     /// Start a replica of that revision.
     case start(ReplicaNumber, revision: Int)
-    /// Take the replica out of the ingress, drain it and stop it by its plan. Comes once for a replica.
+    /// Take the replica out of the ingress, drain it and stop it by its plan. Comes once for a replica, however often the machine is restored.
     case stop(ReplicaNumber)
-    /// Send `.clock` at this moment; nil takes the last one back.
+    /// Send `.clock` at this moment; nil takes the last one back. It is in force until the next one, or until `.clock` was sent.
     case arm(Instant?)
     /// Tell who listens.
     case note(Note)
   }
 
-  /// What is worth telling.
-  public enum Note: Equatable, Sendable {
-    /// A new revision is being rolled out.
-    case began(revision: Int)
-    /// All replicas are of the desired revision and available, and nothing else runs.
-    case complete(revision: Int)
-    /// The new revision was given up: that replica was not ready in time, or ended.
-    case undone(revision: Int, replica: ReplicaNumber, Failure)
-    /// The revision is not up by its deadline for want of that replica, and there is none to go back to; it goes on being tried.
-    case overdue(revision: Int, replica: ReplicaNumber?)
-    /// A replica ended by itself; the next start waits until then.
-    case backingOff(ReplicaNumber, until: Instant)
-    /// Nothing runs any more, as desired.
-    case stopped
-  }
-
-  /// Why a new revision was given up.
-  public enum Failure: Equatable, Sendable {
-    /// It was not ready by the deadline.
-    case late
-    /// It ended before it was available.
-    case ended
-  }
-
   /// The bounds in force.
-  public let bounds: RolloutBounds
+  public var bounds: RolloutBounds { saved.bounds }
   /// What the app is to be.
-  public private(set) var desired = Desired(replicas: 0, revision: 0)
-  /// All replicas that have not ended, the oldest first.
-  public private(set) var replicas: [Replica] = []
-  /// The revision that served before the one being rolled out, to go back to; nil when there is none to go back to.
-  private var previousRevision: Int?
-  private var lastNumber = 0
-  private var isSettled = true
-  private var backoff: Backoff
-  private var nextStart: Instant?
-  /// When a revision that has none to go back to is overdue; nil when that was said.
-  private var overdueAt: Instant?
-  private var actions: [Action] = []
+  public var desired: Desired { saved.desired }
+  /// What has to be recorded so that the machine can be restored; cheap to compare.
+  public internal(set) var saved: Saved
+  var fleet = Fleet()
+  var actions: [Action] = []
+  /// The moment of the last `.arm`; nil when none is in force.
+  private var armed: Instant?
+  /// After it was restored it only takes in what is found, until the first `.clock`: what died meanwhile must not count as serving.
+  private var isTakingIn = false
 
-  /// An app without replicas.
-  public init(_ bounds: RolloutBounds) {
-    self.bounds = bounds
-    backoff = Backoff(bounds.backoff)
+  /// An app without replicas. Apps with different seeds pause for different times when they fail together.
+  public init(_ bounds: RolloutBounds, seed: UInt64 = 0) { saved = Saved(bounds: bounds, seed: seed) }
+
+  /// The machine as it was when `saved` was recorded.
+  ///
+  /// It decides nothing before the first `.clock`: give it `.ended` for replicas that died meanwhile (`.lost` for those whose start was
+  /// recorded and never done) and `.ready` for those found ready, then `.clock`. A replica that was recorded as stopping is to be stopped by
+  /// who recorded it, since `.stop` comes once. The deadlines of what is not ready begin anew: nobody could hear it.
+  ///
+  /// - Parameter replicas: all that were recorded as started and not as ended.
+  public init(restoring saved: Saved, replicas: [Replica], at now: Instant) {
+    self.saved = saved
+    self.saved.clamp(to: now)
+    for replica in replicas {
+      self.saved.lastNumber = max(self.saved.lastNumber, replica.number.value)
+      fleet.add(replica)
+    }
+    isTakingIn = true
+    fleet.keep(only: revisionToKeep)
+    fleet.settle(bounds.settle, at: now) { _ in }
   }
+
+  // MARK: - Asking
+
+  /// All replicas that have not ended, the oldest first. Sorts them: for showing, not for every event.
+  public var replicas: [Replica] { fleet.replicas.values.sorted { $0.number < $1.number } }
+
+  /// How many replicas have not ended.
+  public var count: Int { fleet.count }
+
+  /// A replica that has not ended.
+  public func replica(_ number: ReplicaNumber) -> Replica? { fleet[number] }
 
   /// The replicas that have been ready for the settle time.
-  public func available(at now: Instant) -> Int { replicas.filter { isAvailable($0, at: now) }.count }
+  public func available(at now: Instant) -> Int { fleet.available + fleet.settled(by: now, bounds.settle) }
+
+  /// How many replicas are to run: the desired number less those that ended for good.
+  public var wanted: Int { max(0, desired.replicas - (saved.finished[desired.revision] ?? 0)) }
 
   /// Whether the desired state is reached.
-  public var isComplete: Bool { isSettled }
+  public var isComplete: Bool { saved.isSettled }
+
+  /// Whether replacing the old by the new is paused.
+  public var isPaused: Bool { saved.frozen != nil }
+
+  /// The revision that served before the one being rolled out, to go back to; nil when there is none.
+  public var previousRevision: Int? { saved.served.flatMap { $0.revision == desired.revision ? nil : $0.revision } }
+
+  /// Until when the next start waits after a failure; nil when none waits.
+  public var backingOffUntil: Instant? { saved.crashes.until }
+
+  /// How many failures came in a row. They are forgotten when the app has been complete for the longest pause, and by a new revision.
+  public var failuresInARow: Int { saved.crashes.failures }
+
+  // MARK: - Events
 
   /// Takes in what happened and returns what to do about it.
   public mutating func handle(_ event: Event, at now: Instant) -> [Action] {
-    switch event {
-    case .desired(let desired): wish(for: desired, at: now)
-    case .ready(let number): change(number) { if $0.phase == .starting { $0.phase = .ready(since: now) } }
-    case .ended(let number, let endedWell): ended(number, endedWell: endedWell, at: now)
-    case .clock: break
+    if event == .clock { (armed, isTakingIn) = (nil, false) }
+    settleReplicas(at: now)
+    take(event, at: now)
+    if !isTakingIn {
+      settleReplicas(at: now)
+      forgetFailures(at: now)
+      giveUpIfLate(at: now)
+      stopWhatMayGo(at: now)
+      startWhatIsMissing(at: now)
+      tellWhatIsHeld()
+      settle(at: now)
+      arm(at: now)
     }
-    giveUpIfLate(at: now)
-    stopWhatMayGo(at: now)
-    startWhatIsMissing(at: now)
-    settle(at: now)
-    actions.append(.arm(nextMoment(after: now)))
     defer { actions = [] }
     return actions
   }
 
-  private mutating func change(_ number: ReplicaNumber, _ body: (inout Replica) -> Void) {
-    if let index = replicas.firstIndex(where: { $0.number == number }) { body(&replicas[index]) }
-  }
-
-  private func isAvailable(_ replica: Replica, at now: Instant) -> Bool {
-    if case .ready(let since) = replica.phase { now >= since + bounds.settle } else { false }
-  }
-
-  private mutating func wish(for wished: Desired, at now: Instant) {
-    if wished.revision != desired.revision, wished.replicas > 0 {
-      // Only what has served is worth going back to.
-      if isSettled, desired.replicas > 0 { previousRevision = desired.revision }
-      actions.append(.note(.began(revision: wished.revision)))
-      backoff.reset()
-      nextStart = nil
-      overdueAt = now + bounds.deadline
-    }
-    if wished.replicas == 0 { overdueAt = nil }
-    if wished != desired { isSettled = false }
-    desired = wished
-  }
-
-  // MARK: - Endings
-
-  private mutating func ended(_ number: ReplicaNumber, endedWell: Bool, at now: Instant) {
-    guard let index = replicas.firstIndex(where: { $0.number == number }) else { return }
-    let replica = replicas.remove(at: index)
-    guard replica.isRunning else { return }
-    if case .ready(let since) = replica.phase, now - since >= bounds.backoff.upperBound { backoff.reset() }
-    let wasAvailable = isAvailable(replica, at: now)
-    if !isSettled, replica.revision == desired.revision, !wasAvailable, undo(replica, .ended) { return }
-    isSettled = false
-    guard bounds.replacesEnded(endedWell) else {
-      desired.replicas = max(0, desired.replicas - 1)
-      return
-    }
-    let until = now + backoff.next()
-    nextStart = until
-    actions.append(.note(.backingOff(number, until: until)))
-  }
-
-  private mutating func giveUpIfLate(at now: Instant) {
-    guard !isSettled else { return }
-    if previousRevision == nil {
-      guard let overdueAt, now >= overdueAt else { return }
-      self.overdueAt = nil
-      let missing = replicas.first { $0.phase == .starting }
-      actions.append(.note(.overdue(revision: desired.revision, replica: missing?.number)))
-      return
-    }
-    for replica in replicas where replica.revision == desired.revision && replica.phase == .starting {
-      if now >= replica.startedAt + bounds.deadline, undo(replica, .late) { return }
+  private mutating func take(_ event: Event, at now: Instant) {
+    switch event {
+    case .desired(let desired, let bounds): wish(for: desired, bounds: bounds, at: now)
+    case .ready(let number): fleet.change(number) { if $0.phase == .starting { $0.phase = .ready(since: now) } }
+    case .unready(let number):
+      fleet.change(number) {
+        guard $0.isReady else { return }
+        // One that had not settled is still in its first deadline.
+        if $0.isAvailable { $0.waitingSince = now }
+        ($0.phase, $0.isAvailable) = (.starting, false)
+      }
+      if let replica = fleet[number], replica.isRunning { unsettle(at: now) }
+    case .unhealthy(let number): failed(number, at: now)
+    case .healthy(let number): fleet.change(number) { if $0.isRunning { $0.isUnhealthy = false } }
+    case .ended(let number, let ending): ended(number, ending, at: now)
+    case .pause: pause()
+    case .resume: resume(at: now)
+    case .clock: break
     }
   }
 
-  /// Goes back to the revision that served before.
-  /// - Returns: false when there is none.
-  private mutating func undo(_ replica: Replica, _ failure: Failure) -> Bool {
-    guard let previous = previousRevision else { return false }
-    actions.append(.note(.undone(revision: desired.revision, replica: replica.number, failure)))
-    desired.revision = previous
-    previousRevision = nil
-    overdueAt = nil
-    return true
+  private mutating func settleReplicas(at now: Instant) {
+    let revision = desired.revision
+    var hasProgress = false
+    fleet.settle(bounds.settle, at: now) { if $0.revision == revision { hasProgress = true } }
+    if hasProgress { saved.retrying = nil }
   }
 
-  // MARK: - Replacing
-
-  /// Stops what is not wanted, as far as enough stay available.
-  private mutating func stopWhatMayGo(at now: Instant) {
-    let floor = max(0, desired.replicas - bounds.unavailable)
-    var availableLeft = available(at: now)
-    // Those that serve least go first: not ready before ready, of another revision before the desired one, the youngest before the oldest.
-    let order = replicas.filter(\.isRunning).sorted { lhs, rhs in
-      let left = (isAvailable(lhs, at: now) ? 1 : 0, lhs.revision == desired.revision ? 1 : 0)
-      let right = (isAvailable(rhs, at: now) ? 1 : 0, rhs.revision == desired.revision ? 1 : 0)
-      return left == right ? lhs.number < rhs.number : left < right
-    }
-    var ofDesired = order.filter { $0.revision == desired.revision }.count
-    for replica in order {
-      let isAvailable = isAvailable(replica, at: now)
-      let isOld = replica.revision != desired.revision
-      guard isOld || ofDesired > desired.replicas else { continue }
-      if isAvailable, availableLeft - 1 < floor { continue }
-      if isAvailable { availableLeft -= 1 }
-      if !isOld { ofDesired -= 1 }
-      change(replica.number) { $0.phase = .stopping }
-      actions.append(.stop(replica.number))
-    }
+  /// The desired state is not reached any more.
+  mutating func unsettle(at now: Instant) {
+    guard saved.isSettled else { return }
+    saved.isSettled = false
+    saved.overdueAt = wanted > 0 ? now + bounds.deadline : nil
   }
 
-  private mutating func startWhatIsMissing(at now: Instant) {
-    if let nextStart, now < nextStart { return }
-    var ofDesired = replicas.filter { $0.isRunning && $0.revision == desired.revision }.count
-    var running = replicas.filter(\.isRunning).count
-    // Who is being stopped still uses what a replica uses; without surge its place is free only when it has ended.
-    let leaving = bounds.surge == 0 ? replicas.count - running : 0
-    while ofDesired < desired.replicas, running + leaving < desired.replicas + bounds.surge {
-      lastNumber += 1
-      let number = ReplicaNumber(lastNumber)
-      replicas.append(Replica(number: number, revision: desired.revision, phase: .starting, startedAt: now))
-      actions.append(.start(number, revision: desired.revision))
-      ofDesired += 1
-      running += 1
-    }
-  }
-
-  private mutating func settle(at now: Instant) {
-    guard !isSettled else { return }
-    let isAsDesired =
-      replicas.count == desired.replicas && replicas.allSatisfy { $0.revision == desired.revision && isAvailable($0, at: now) }
-    guard isAsDesired else { return }
-    isSettled = true
-    // It has served: what fails from now on is restarted, not undone.
-    previousRevision = nil
-    overdueAt = nil
-    actions.append(.note(desired.replicas == 0 ? .stopped : .complete(revision: desired.revision)))
+  private mutating func arm(at now: Instant) {
+    let moment = nextMoment(after: now)
+    if moment != armed { actions.append(.arm(moment)) }
+    armed = moment
   }
 
   /// The next moment at which time alone changes something.
-  private func nextMoment(after now: Instant) -> Instant? {
+  private mutating func nextMoment(after now: Instant) -> Instant? {
     var next: Instant?
-    func consider(_ moment: Instant) {
-      if moment > now { next = min(next ?? moment, moment) }
+    func consider(_ moment: Instant?) {
+      if let moment, moment > now { next = min(next ?? moment, moment) }
     }
-    for replica in replicas where replica.isRunning {
-      switch replica.phase {
-      case .starting: if previousRevision != nil, !isSettled { consider(replica.startedAt + bounds.deadline) }
-      case .ready(let since): consider(since + bounds.settle)
-      case .stopping: break
-      }
+    consider(fleet.firstSettling().map { $0.since + bounds.settle })
+    consider(saved.crashes.until)
+    consider(saved.forgetAt)
+    guard !saved.isSettled, !isPaused else { return next }
+    if previousRevision == nil {
+      consider(saved.overdueAt)
+    } else {
+      consider(fleet.firstAwaited().map { deadline(from: $0.since) })
+      consider(saved.retrying.map { deadline(from: $0.since) })
     }
-    if let nextStart { consider(nextStart) }
-    if let overdueAt, previousRevision == nil, !isSettled { consider(overdueAt) }
     return next
   }
+
+  /// The deadline of what is awaited since then; a pause, and the engine's absence, do not count.
+  func deadline(from moment: Instant) -> Instant { max(moment, saved.resumedAt ?? moment) + bounds.deadline }
 }

@@ -20,6 +20,9 @@ struct ReplicaPorts {
     throw EngineError("no free port between \(range.lowerBound) and \(range.upperBound) for a replica")
   }
 
+  /// A port that a replica has had since before this engine.
+  mutating func keep(_ port: Int) { used.insert(port) }
+
   mutating func giveBack(_ port: Int) { used.remove(port) }
 
   /// Below the range of /proc/sys/net/ipv4/ip_local_port_range when there is room, else above it.

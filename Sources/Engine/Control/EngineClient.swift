@@ -13,7 +13,7 @@ public enum EngineClient {
   /// - Returns: the last line of the answer.
   /// - Throws: `EngineError` when no engine runs, or it ends before it has answered.
   public static func ask(
-    _ request: EngineRequest, paths: EnginePaths, file: String, each: (EngineAnswer) -> Void = { _ in }
+    _ request: EngineRequest, paths: EnginePaths, file: String, each: (EngineAnswer) async throws -> Void = { _ in }
   ) async throws -> EngineAnswer {
     guard let channel = try? await LineChannels.connect(paths.socket) else {
       throw EngineError("no engine runs for \(file); start it with: lastcall up -f \(file)")
@@ -26,7 +26,7 @@ public enum EngineClient {
       for try await line in inbound {
         let answer = try JSONDecoder().decode(EngineAnswer.self, from: Data(line.readableBytesView))
         if answer.end != nil { return answer }
-        each(answer)
+        try await each(answer)
       }
       return nil
     }

@@ -2,6 +2,7 @@ import Foundation
 import Linux
 import NIOCore
 import StopPlan
+import Synchronization
 
 /// The engine's control socket (0600).
 final class EngineServer: Sendable {
@@ -36,7 +37,10 @@ final class EngineServer: Sendable {
           try await outbound.write(Self.line(EngineAnswer(end: 2, error: "expected a request as one JSON object on a line")))
           continue
         }
-        await engine.answer(request) { answer in try? await outbound.write(Self.line(answer)) }
+        let isTaken = Atomic(true)
+        await engine.answer(request, isTaken: { isTaken.load(ordering: .relaxed) }) { answer in
+          do { try await outbound.write(Self.line(answer)) } catch { isTaken.store(false, ordering: .relaxed) }
+        }
       }
     }
     await engine.disconnected()

@@ -8,25 +8,51 @@ import StopPlan
 /// The proxy of one app: a program of ours under a keeper of its own, as any replica.
 actor IngressProcess {
   private let app: App
+  private let record: ReplicaRecord
   private let process: ReplicaProcess
+  private let context: EngineContext
   private let controlPath: String
   private var client: IngressClient?
   private var drainWaiters: [String: CheckedContinuation<Void, Never>] = [:]
   private var drained: Set<String> = []
 
-  init(app: App, number: Int, listener: ListeningSocket, context: EngineContext) {
+  init(_ record: ReplicaRecord, app: App, listener: ListeningSocket, context: EngineContext) {
     self.app = app
-    let name = app.name + "-proxy" + (number == 1 ? "" : "-\(number)")
-    controlPath = context.paths.replica(name) + "/ingress.sock"
+    self.record = record
+    self.context = context
+    controlPath = context.paths.replica(record.name) + "/ingress.sock"
     let command = CommandWords(
       program: context.ownBinary, arguments: [Template("ingress"), Template("--control"), Template(controlPath)], directory: app.directory)
-    let proxy = App(proxyFor: app, named: name, command: command)
-    process = ReplicaProcess(name: name, app: proxy, port: nil, listener: listener.descriptor, context: context)
+    let proxy = App(proxyFor: app, named: record.name, command: command)
+    process = ReplicaProcess(record, app: proxy, listener: listener.descriptor, context: context)
+  }
+
+  /// The record of an app's proxy of that number.
+  static func record(of app: App, number: Int) -> ReplicaRecord {
+    ReplicaRecord(
+      name: app.name + "-proxy" + (number == 1 ? "" : "-\(number)"), app: app.name, role: .proxy, number: number, revision: 0,
+      boot: ReplicaRecord.currentBoot, startedAt: Clock.now.nanoseconds)
   }
 
   /// Starts the proxy and waits until it takes connections.
   func start() async throws {
-    try await process.launch()
+    try await context.store.commit([.replica(record)])
+    try await process.launch(record)
+    try await connect()
+  }
+
+  /// Takes over a proxy that an earlier engine has started.
+  /// - Returns: false when it has ended.
+  func adopt() async -> Bool {
+    await process.adopt()
+    do { try await connect() } catch {
+      await stop(deadline: Clock.now)
+      return false
+    }
+    return true
+  }
+
+  private func connect() async throws {
     guard await process.untilReady() else {
       throw EngineError("the proxy of \(app.name) ended before it was ready; see lastcall logs \(app.name)-proxy")
     }
@@ -41,7 +67,10 @@ actor IngressProcess {
     }
   }
 
-  func untilEnded() async { await process.untilEnded() }
+  func untilEnded() async {
+    await process.untilEnded()
+    await context.store.post([.replicaGone(record.name)])
+  }
 
   /// Sends requests to a replica from now on.
   func add(_ replica: String, port: Int) async throws {
@@ -73,11 +102,21 @@ actor IngressProcess {
     try? await client?.remove(replica)
   }
 
+  /// Forgets the replicas that are not among these.
+  func keepOnly(_ members: Set<String>) async {
+    for replica in (try? await client?.status().replicas) ?? [] where !members.contains(replica.replica) { await remove(replica.replica) }
+  }
+
   /// The requests in flight on a replica, or on all of them; nil when that is not known.
   func inFlight(_ replica: String?) async -> Int? {
     guard let replicas = try? await client?.status().replicas else { return nil }
     guard let replica else { return replicas.reduce(0) { $0 + $1.inFlight } }
     return replicas.first { $0.replica == replica }?.inFlight
+  }
+
+  func inFlightByReplica() async -> [String: Int] {
+    let replicas = (try? await client?.status().replicas) ?? []
+    return Dictionary(replicas.map { ($0.replica, $0.inFlight) }, uniquingKeysWith: { first, _ in first })
   }
 
   private func isDrained(_ replica: String) {
@@ -88,7 +127,9 @@ actor IngressProcess {
   private func wake(_ replica: String) { drainWaiters.removeValue(forKey: replica)?.resume() }
 
   /// Stops the proxy: it answers what is in flight and closes.
-  func stop(deadline: Instant) async { await process.stop(deadline: deadline) }
+  func stop(deadline: Instant) async {
+    await process.stop(ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds))
+  }
 
   func escalate() async { await process.escalate() }
 }

@@ -5,18 +5,18 @@ import NIOCore
 import NIOPosix
 import StopPlan
 
-/// Looks once whether a replica is ready.
+/// Looks once whether a replica is ready, or still works.
 struct ReadinessProbe: Sendable {
-  let app: App
-  let values: ReplicaValues
+  let command: HookCommand
   let port: Int?
-  let children: Children
-  let environment: [[UInt8]]
 
-  /// - Returns: nil when it is ready, else why not.
-  func look(_ readiness: Readiness, keeper: Int32) async -> String? {
-    let timeout = readiness.timeout
-    switch readiness.check {
+  /// - Parameters:
+  ///   - check: what is looked at.
+  ///   - timeout: how long it may take.
+  ///   - keeper: whose tree has to answer.
+  /// - Returns: nil when it holds, else why not.
+  func look(_ check: Readiness.Check, _ timeout: TimeSpan, keeper: Int32) async -> String? {
+    switch check {
     case .notify: return "it has not said READY=1"
     case .tcp(let number):
       guard let port = number ?? port else { return "it has no port" }
@@ -24,7 +24,7 @@ struct ReadinessProbe: Sendable {
     case .http(let target):
       guard let port = target.port ?? port else { return "it has no port" }
       return await connect(port, keeper: keeper, request: target, timeout)
-    case .exec(let command): return await execute(command, timeout)
+    case .exec(let words): return await command.run(words, within: timeout)
     }
   }
 
@@ -37,29 +37,6 @@ struct ReadinessProbe: Sendable {
       return (200..<400).contains(status) ? nil : "\(request.path) answers \(status)"
     } catch {
       return "\(request.path): \(error)"
-    }
-  }
-
-  private func execute(_ command: CommandWords, _ timeout: TimeSpan) async -> String? {
-    do {
-      let words = command.argv(for: values).map { Array($0.utf8) }
-      let file = try command.executable(searchPath: ProcessInfo.processInfo.environment["PATH"])
-      var program = Program(executable: Path(string: file), arguments: words, environment: environment)
-      program.directory = Path(string: app.directory)
-      let null = try Path("/dev/null").open(2)
-      defer { null.close() }
-      (program.input, program.output, program.error) = (null, null, null)
-      let pid = try await children.start(program)
-      let limit = Task {
-        try await Task.sleep(nanoseconds: UInt64(max(0, timeout.nanoseconds)))
-        // The probe leads a group of its own, and it is ours until it is reaped.
-        try? DirectSignal.send(.kill, to: -pid)
-      }
-      let status = await children.wait(for: pid)
-      limit.cancel()
-      return status.isSuccess ? nil : "\(command.program) ended with \(status.shellCode)"
-    } catch {
-      return "\(command.program): \(error)"
     }
   }
 }

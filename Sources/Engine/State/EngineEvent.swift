@@ -22,14 +22,22 @@ public struct EngineEvent: Codable, Sendable, Equatable {
   public var reason: String
   /// A sentence for people.
   public var message: String
+  /// What makes it the same event when an engine that was killed is told of it again; nil for one that only its own engine can tell.
+  public var key: String?
+
+  /// Its place among all events, once it is kept.
+  public var id: Int64?
+
+  private enum CodingKeys: CodingKey { case id, at, app, replica, kind, reason, message }
 
   /// An event that happens now.
-  public init(app: String, replica: String? = nil, kind: Kind = .normal, reason: String, message: String) {
+  public init(app: String, replica: String? = nil, kind: Kind = .normal, reason: String, message: String, key: String? = nil) {
     at = Date().timeIntervalSince1970
     self.app = app
     self.replica = replica
     self.kind = kind
     self.reason = reason
     self.message = message
+    self.key = key
   }
 }

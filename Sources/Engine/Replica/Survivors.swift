@@ -31,13 +31,6 @@ struct Survivors {
     }
   }
 
-  /// Whether something of the replica holds its lock still, seen or not.
-  var lockIsHeld: Bool {
-    guard let descriptor = try? Path(string: lock).open(O_RDWR | O_NOFOLLOW) else { return false }
-    defer { descriptor.close() }
-    return (try? descriptor.lock()) == false
-  }
-
   /// Tells them to stop, and kills what is left at the deadline.
   func stop(by signal: Signal, deadline: Instant) async {
     var told: Set<ProcessIdentity> = []

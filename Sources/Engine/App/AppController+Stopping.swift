@@ -5,19 +5,24 @@ import StopPlan
 
 /// The stop of one replica, and what is said of a wait.
 extension AppController {
-  /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan.
+  /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan. A later engine goes on with what
+  /// its record says of it.
   func stopReplica(_ number: ReplicaNumber) async {
-    guard let process = processes[number] else { return }
+    guard let process = processes[number], let request = records[number]?.stop else { return }
     await process.leave()
     let plan = process.plan
-    let deadline = min(fullStopDeadline ?? .never, Clock.now + plan.grace)
-    await report(.normal, "Killing", "Stopping replica \(process.name)", process.name)
+    let deadline = Instant(nanoseconds: request.deadline)
+    note(.normal, "Killing", "Stopping replica \(process.name)", process.name, key: "stop/\(request.id)")
+    write()
     await waitTelling(process.name, until: deadline, process, inFlight: { await self.proxy?.inFlight(process.name) }) {
       let limit = StopOrder.drainLimit(plan, from: deadline - plan.grace)
       await self.drain(process, by: limit)
+      let sidecars = await self.sidecars[number]
+      async let hooks: Void? = sidecars?.runHooks(by: deadline)
       await self.askPreStop(process, by: limit)
-      await process.stop(deadline: deadline)
+      await process.stop(request)
       await process.untilEnded()
+      await hooks
     }
   }
 
@@ -32,15 +37,7 @@ extension AppController {
 
   /// A preStop hook of kind HTTP. Unlike for Kubernetes, a status of 400 or more is a failure; the stop goes on all the same.
   private func askPreStop(_ process: ReplicaProcess, by limit: Instant) async {
-    guard case .http(let target) = app.stop.preStop, let port = target.port ?? process.port else { return }
-    let problem: String
-    do {
-      let status = try await HTTPProbe.status(port: port, target: target, timeout: max(.milliseconds(10), limit - Clock.now))
-      if status < 400 { return }
-      problem = "\(target.path) answered \(status)"
-    } catch {
-      problem = "\(target.path): \(error)"
-    }
+    guard case .http = process.app.stop.preStop, let problem = await process.runHook(process.app.stop.preStop, by: limit) else { return }
     await report(.warning, "FailedPreStopHook", problem, process.name)
   }
 

@@ -37,7 +37,8 @@ struct KeeperLink: Sendable {
   private let commands: AsyncStream<String>.Continuation
 
   /// Connects to the control socket in a replica's directory.
-  static func connect(_ path: String) async throws -> KeeperLink {
+  /// - Parameter sequence: the last event that is known.
+  static func connect(_ path: String, after sequence: Int64) async throws -> KeeperLink {
     let channel = try await LineChannels.connect(path)
     let (messages, received) = AsyncStream.makeStream(of: KeeperMessage.self)
     let (lines, commands) = AsyncStream.makeStream(of: String.self)
@@ -60,14 +61,16 @@ struct KeeperLink: Sendable {
         }
       }
     }
-    commands.yield("follow 0")
+    commands.yield("follow \(sequence)")
     return KeeperLink(messages: messages, commands: commands)
   }
 
   /// Asks for the stop by the keeper's own plan, to be over by the deadline.
-  func stop(id: UInt64, deadline: Instant) { commands.yield("stop \(id) \(max(0, deadline.nanoseconds)) -") }
+  func stop(_ request: ReplicaRecord.Stop) { commands.yield("stop \(request.id) \(max(0, request.deadline)) -") }
   /// Asks for the stop by the keeper's own plan within its own grace.
   func stop(id: UInt64) { commands.yield("stop \(id) - -") }
+  /// Asks for a signal to the main process.
+  func send(_ signal: Signal) { commands.yield("signal \(signal) main") }
   /// Asks to skip to the next signal.
   func escalate(id: UInt64) { commands.yield("escalate \(id)") }
   /// Ends the connection.

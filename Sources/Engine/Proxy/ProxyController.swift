@@ -39,6 +39,31 @@ actor ProxyController {
     }
   }
 
+  /// Takes over the proxies that an earlier engine has started: the newest serves, others end.
+  /// - Returns: whether one serves.
+  func adopt(_ records: [ReplicaRecord]) async -> Bool {
+    for record in records.sorted(by: { $0.number > $1.number }) {
+      count = max(count, record.number)
+      let process = IngressProcess(record, app: app, listener: listener, context: context)
+      guard await process.adopt() else {
+        Task { await process.untilEnded() }
+        continue
+      }
+      if self.process == nil {
+        _ = supervision.handle(.wanted, at: Clock.now)
+        self.process = process
+        Task { await follow(process) }
+      } else {
+        Task { await process.untilEnded() }
+        await process.stop(deadline: Clock.now + app.stop.grace)
+      }
+    }
+    return process != nil
+  }
+
+  /// Whoever is not a member by now is not sent anything any more.
+  func keepOnlyMembers() async { await process?.keepOnly(Set(members.keys)) }
+
   /// Stops the proxy: it answers what is in flight and closes. Waits for its end.
   func stop(deadline: Instant) async {
     feed(.unwanted)
@@ -81,6 +106,8 @@ actor ProxyController {
 
   func inFlight(_ replica: String? = nil) async -> Int? { await process?.inFlight(replica) }
 
+  func inFlightByReplica() async -> [String: Int] { await process?.inFlightByReplica() ?? [:] }
+
   // MARK: - The process
 
   private func feed(_ event: Supervision.Event) {
@@ -107,7 +134,8 @@ actor ProxyController {
 
   private func next() -> IngressProcess {
     count += 1
-    let process = IngressProcess(app: app, number: count, listener: listener, context: context)
+    let record = IngressProcess.record(of: app, number: count)
+    let process = IngressProcess(record, app: app, listener: listener, context: context)
     self.process = process
     return process
   }

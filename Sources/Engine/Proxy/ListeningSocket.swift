@@ -36,6 +36,26 @@ struct ListeningSocket: Sendable {
     }
   }
 
+  /// A socket that was listened on before; nil when it is none that listens at that port.
+  init?(_ descriptor: Descriptor, host: String, port: Int) {
+    var listens: Int32 = 0
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    guard getsockopt(descriptor.number, SOL_SOCKET, SO_ACCEPTCONN, &listens, &length) == 0, listens == 1 else { return nil }
+    var address = sockaddr_storage()
+    length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    let bound: UInt16? = withUnsafeMutablePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        guard getsockname(descriptor.number, $0, &length) == 0 else { return nil }
+        return $0.withMemoryRebound(to: sockaddr_in6.self, capacity: 1) { UInt16(bigEndian: $0.pointee.sin6_port) }
+      }
+    }
+    // sin_port and sin6_port are at the same place (ip(7), ipv6(7)).
+    guard let bound, Int(bound) == port else { return nil }
+    self.descriptor = descriptor
+    self.host = host
+    self.port = port
+  }
+
   /// Takes no new connection, and waits until those that are queued were accepted by whoever still does: the last close of a
   /// listener resets what is in its queue.
   ///

@@ -1,0 +1,126 @@
+import ArgumentParser
+import Engine
+import Foundation
+
+/// How a command prints.
+enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
+  case table, json
+}
+
+/// How ps prints.
+enum RowFormat: String, ExpressibleByArgument, CaseIterable {
+  case table, wide, json
+}
+
+/// lastcall ps
+struct Ps: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show the replicas.",
+    discussion: "States: Pending, Starting, Ready, Draining, Terminating; of an app of which nothing runs Stopped, Succeeded or CrashLoop.")
+  @OptionGroup var file: FileOption
+  @Option(name: [.customShort("o"), .customLong("output")], help: "table, wide or json.") var format = RowFormat.table
+  @Flag(name: [.customShort("w"), .customLong("watch")], help: "Show them again whenever something happens, until Ctrl-C.") var watches =
+    false
+  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var app: String?
+
+  func run() async throws {
+    try await show()
+    guard watches else { return }
+    try await file.watch { _ in
+      Output.line("")
+      try await show()
+    }
+  }
+
+  private func show() async throws {
+    let rows = try await file.ask(EngineRequest(op: .ps, app: app)).rows ?? []
+    if format == .json { return try Output.json(rows) }
+    let isWide = format == .wide
+    let more = isWide ? "REVISION KEEPER   " : ""
+    Output.line("NAME            STATE        PID      PORT   IN FLIGHT  AGE    \(more)MESSAGE")
+    for row in rows {
+      var columns = [
+        row.name.padded(to: 15), row.state.padded(to: 12), (row.pid.map(String.init) ?? "-").padded(to: 8),
+        (row.port.map(String.init) ?? "-").padded(to: 6), (row.inFlight.map(String.init) ?? "-").padded(to: 10),
+        (row.pid == nil ? "-" : Output.age(row.age)).padded(to: 6),
+      ]
+      if isWide {
+        columns += [(row.revision.map(String.init) ?? "-").padded(to: 8), (row.keeper.map(String.init) ?? "-").padded(to: 8)]
+      }
+      Output.line((columns + [row.message]).joined(separator: " "))
+    }
+  }
+}
+
+/// lastcall describe
+struct Describe: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show all that is known of an app.",
+    discussion: "With how long its stops have really taken, against its grace. Values that are secret are not shown.")
+  @OptionGroup var file: FileOption
+  @OptionGroup var target: OptionalApp
+  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.") var format = OutputFormat.table
+
+  func run() async throws {
+    let descriptions = try await file.describe(target.app)
+    if format == .json { return try Output.json(descriptions) }
+    for description in descriptions { show(description) }
+  }
+
+  private func show(_ description: AppDescription) {
+    Output.line("\(description.app)")
+    Output.line("  state      \(description.state)\(description.message.isEmpty ? "" : ": " + description.message)")
+    Output.line("  revision   \(description.revision)")
+    for line in description.declared { Output.line("  \(line)") }
+    if let stops = description.stops {
+      let killed = stops.killed > 0 ? ", \(stops.killed) by KILL" : ""
+      Output.line("  stops      \(stops.count), p50 \(Output.seconds(stops.p50)), p99 \(Output.seconds(stops.p99))\(killed)")
+      if let advice = stops.advice { Output.line("             \(advice)") }
+    } else {
+      Output.line("  stops      none measured yet")
+    }
+    Output.line("  replicas")
+    for row in description.rows {
+      let message = row.message.isEmpty ? "" : " (\(row.message))"
+      Output.line(
+        "    \(row.name.padded(to: 15)) \(row.state.padded(to: 12)) revision \(row.revision ?? 0), \(Output.age(row.age))\(message)")
+    }
+    Output.line("  events")
+    for event in description.events { Output.event(event, withDate: true) }
+    Output.line("")
+  }
+}
+
+/// lastcall events
+struct Events: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Show what happened, also while no engine runs.")
+  @OptionGroup var file: FileOption
+  @Option(name: [.customShort("n"), .customLong("number")], help: "How many of the last events.") var number = 100
+  @Flag(name: [.customShort("f"), .customLong("follow")], help: "Go on with what happens, until Ctrl-C.") var follows = false
+  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json (one object a line).") var format = OutputFormat.table
+  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var app: String?
+
+  func validate() throws {
+    if number < 1 { throw ValidationError("expected a number of events of at least 1, found \(number)") }
+  }
+
+  func run() async throws {
+    try file.checkExists(or: file.paths.database)
+    guard FileManager.default.fileExists(atPath: file.paths.database) else {
+      throw CommandFailure(code: 1, message: "there are no events of \(file.path) yet; they begin with: lastcall up -f \(file.path)")
+    }
+    var last: Int64 = 0
+    for (id, event) in try StateStore(path: file.paths.database).events(limit: number, of: app) {
+      last = id
+      try show(event)
+    }
+    guard follows else { return }
+    try await file.watch(after: last) { event in
+      if app == nil || event.app == app || event.replica == app { try show(event) }
+    }
+  }
+
+  private func show(_ event: EngineEvent) throws {
+    if format == .json { try Output.json(event) } else { Output.event(event, withDate: true) }
+  }
+}

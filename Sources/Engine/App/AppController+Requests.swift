@@ -1,0 +1,145 @@
+import AppSpec
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// What users ask of an app.
+extension AppController {
+  /// Starts the proxy, if the app has one, and what is declared; nothing once a full stop was asked for. What an earlier engine has left goes
+  /// on as it was when the file says the same as then.
+  func start() async throws {
+    do { if !isStopping { try await proxy?.start() } } catch { if !isStopping { throw error } }
+    guard !isStopping else { return }
+    let wanted = declared
+    declare(app)
+    // The first clock ends the taking in of what was found.
+    feed(.clock)
+    guard let wanted, let current = revisions[rollout.desired.revision] else { return begin(app, because: "up", replicas: app.replicas) }
+    if wanted != app { return change(from: wanted, to: app, because: "up") }
+    serve(current.spec)
+    if isStopped {
+      note(.normal, "Stopped", "\(app.name) was stopped and stays so; start it with: lastcall start \(app.name)")
+      write()
+    } else if rollout.desired.replicas == 0, app.replicas > 0 {
+      // A full stop was interrupted; whoever says up wants it up.
+      feed(.desired(Desired(replicas: app.replicas, revision: rollout.desired.revision)))
+    }
+  }
+
+  /// Carries out what the file says now, and waits for the outcome.
+  func deploy(_ app: App, because cause: String) async -> Outcome {
+    guard !isStopping else { return .superseded }
+    let old = declared ?? self.app
+    declare(app)
+    let isUp = !isStopped && rollout.desired.replicas > 0
+    guard old != app || !isUp else {
+      write()
+      return .complete
+    }
+    return await untilOutcome { change(from: old, to: app, because: cause) }
+  }
+
+  /// - Returns: what a deploy would change, in the file's words.
+  func changes(to app: App) -> [Difference] { app.differences(from: declared ?? self.app) }
+
+  private func change(from old: App, to app: App, because cause: String) {
+    // A number that a user has asked for stays, unless the file changes it.
+    let isUp = !isStopped && rollout.desired.replicas > 0
+    let replicas = old.replicas == app.replicas && isUp ? rollout.desired.replicas : app.replicas
+    let needsNew = app.differences(from: revisions[rollout.desired.revision]?.spec ?? old).contains { $0.needsNewReplicas }
+    if needsNew { return begin(app, because: cause, replicas: replicas) }
+    isStopped = false
+    amend(app, replicas: replicas)
+  }
+
+  /// Replaces all replicas by new ones and waits for the outcome.
+  func restart() async -> Outcome {
+    guard !isStopping else { return .superseded }
+    let replicas = rollout.desired.replicas
+    return await untilOutcome { begin(app, because: "restart", replicas: replicas > 0 ? replicas : app.replicas) }
+  }
+
+  /// Starts what was stopped, and waits for the outcome.
+  func startAgain() async -> Outcome {
+    guard !isStopping else { return .superseded }
+    guard isStopped || rollout.desired.replicas == 0 else { return .complete }
+    isStopped = false
+    return await untilOutcome { feed(.desired(Desired(replicas: max(1, app.replicas), revision: rollout.desired.revision))) }
+  }
+
+  /// Changes the number of replicas and waits for the outcome.
+  func scale(to replicas: Int) async -> Outcome {
+    guard !isStopping else { return .superseded }
+    if replicas == rollout.desired.replicas, rollout.isComplete { return .complete }
+    isStopped = false
+    return await untilOutcome { feed(.desired(Desired(replicas: replicas, revision: rollout.desired.revision))) }
+  }
+
+  /// Goes back to an earlier revision, under a new number, and waits for the outcome.
+  /// - Parameter number: which; nil is the one before that was complete.
+  func undo(to number: Int?) async -> Outcome {
+    guard !isStopping else { return .superseded }
+    let current = rollout.desired.revision
+    let earlier = revisions.values.filter { $0.number < current && $0.spec != app }.sorted { $0.number < $1.number }
+    let chosen = number.map { wanted in revisions[wanted] } ?? (earlier.last { $0.outcome == "complete" } ?? earlier.last)
+    guard let chosen else {
+      let known = revisions.keys.sorted().map(String.init).joined(separator: ", ")
+      let text = number.map { "there is no revision \($0) of \(name)" } ?? "there is no earlier revision of \(name) that differs"
+      return .undone("\(text); kept are: \(known)")
+    }
+    return await untilOutcome { begin(chosen.spec, because: "undo to revision \(chosen.number)", replicas: rollout.desired.replicas) }
+  }
+
+  /// Holds the replacement of old replicas by new ones, or goes on with it.
+  func pause(_ holds: Bool) -> Outcome {
+    if holds == rollout.isPaused { return .undone("the rollout of \(name) is \(holds ? "paused already" : "not paused")") }
+    feed(holds ? .pause : .resume)
+    return .complete
+  }
+
+  /// Waits until the rollout under way has ended.
+  func untilSettled() async -> Outcome {
+    if rollout.isComplete { return .complete }
+    return await withCheckedContinuation { wait($0) }
+  }
+
+  /// Stops the replicas but keeps the proxy, which holds requests meanwhile. It stays stopped over an engine's death.
+  ///
+  /// - Parameter grace: by when they have to be gone, if that is sooner than what is declared; 0 kills at once.
+  func stop(grace: TimeSpan?) async {
+    isStopped = true
+    if let grace { shorten(to: Clock.now + grace) }
+    await stopReplicas()
+    forgetShortening()
+    write()
+  }
+
+  func stopReplicas() async {
+    if rollout.replicas.isEmpty, rollout.desired.replicas == 0 { return }
+    _ = await untilOutcome { feed(.desired(Desired(replicas: 0, revision: rollout.desired.revision))) }
+  }
+
+  // MARK: - Signals
+
+  /// Sends a signal to the main process of a replica, or of all.
+  func kill(_ signal: Signal, _ target: String?) async {
+    for process in chosen(target) { await process.signal(signal) }
+  }
+
+  /// Has the programs read their configuration again: by the app's signal, or by its command.
+  /// - Returns: what failed.
+  func reload(_ target: String?) async -> [String] {
+    var failures: [String] = []
+    for process in chosen(target) {
+      if let problem = await process.reload() { failures.append("\(process.name): \(problem)") }
+    }
+    note(failures.isEmpty ? .normal : .warning, "Reloaded", failures.isEmpty ? "told to reload" : failures.joined(separator: "; "))
+    write()
+    return failures
+  }
+
+  private func chosen(_ target: String?) -> [ReplicaProcess] {
+    processes.sorted { $0.key < $1.key }.map(\.value).filter { target == nil || target == name || target == $0.name }
+  }
+}

@@ -1,0 +1,123 @@
+import AppSpec
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// What is said of an app.
+extension AppController {
+  func tell(_ note: Rollout.Note) {
+    switch note {
+    case .began(let revision):
+      let counted = Self.counted(rollout.desired.replicas)
+      self.note(.normal, "RolloutBegan", revisions.count <= 1 ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
+    case .complete(let revision):
+      let count = rollout.desired.replicas
+      self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
+      settled(revision, "complete", .complete)
+    case .undone(let revision, let number, let failure):
+      if let spec = revisions[rollout.desired.revision]?.spec { serve(spec) }
+      let why =
+        switch failure {
+        case .late: "was not ready within \(app.update.deadline)"
+        case .ended: "ended before it was available"
+        case .unhealthy: "failed its liveness check before it was available"
+        }
+      let text = "\(name(number)) \(why); the old replicas go on"
+      self.note(.warning, "RolloutUndone", text)
+      settled(revision, "undone: \(text)", .undone(text))
+    case .overdue(_, let number):
+      Task { await overdue(number) }
+    case .backingOff(let number, let until):
+      let seconds = (until - Clock.now).nanoseconds / 1_000_000_000 + 1
+      self.note(.warning, "BackOff", "\(name(number)) ended by itself; a new replica starts in \(seconds) s", name(number))
+    case .paused: self.note(.normal, "RolloutPaused", "old replicas are not replaced until: lastcall rollout resume \(app.name)")
+    case .resumed: self.note(.normal, "RolloutResumed", "the rollout goes on")
+    case .scaled(let old, let new): self.note(.normal, "Scaled", "from \(Self.counted(old)) to \(new)")
+    case .notReplaced(let number, let ending):
+      let why = ending == .done ? "it ended well" : "its exit code or the restart policy says so"
+      self.note(.normal, "NotReplaced", "\(name(number)) is not started again: \(why)", name(number))
+    case .holding(0): self.note(.normal, "BrakeReleased", "replicas that fail their liveness check are replaced again")
+    case .holding(let count):
+      let text = "\(Self.counted(count)) fail the liveness check and are left running: too many would be missing at once"
+      self.note(.warning, "Holding", text)
+    case .stopped:
+      self.note(.normal, "Stopped", "nothing of \(app.name) runs any more")
+      end(.complete)
+    }
+  }
+
+  /// Says why the first revision is not up, and lets who asked for it go; it goes on being tried.
+  private func overdue(_ number: ReplicaNumber?) async {
+    var why = "they end before they are ready"
+    if let number, let process = processes[number] { why = "\(process.name): \(await process.notReadyReason)" }
+    let text = "\(app.name) is not up after \(app.update.deadline): \(why); it goes on being tried"
+    note(.warning, "ProgressDeadlineExceeded", text)
+    end(.undone(text))
+    write()
+  }
+
+  private var address: String { app.listen.map { " on http://\($0.host):\($0.port)" } ?? "" }
+
+  func report(_ kind: EngineEvent.Kind, _ reason: String, _ message: String, _ replica: String? = nil) async {
+    await context.reporter.report(EngineEvent(app: app.name, replica: replica, kind: kind, reason: reason, message: message))
+  }
+
+  /// What `lastcall ps` shows: the replicas, or why there is none.
+  func rows(of target: String? = nil) async -> [ReplicaRow] {
+    var rows: [ReplicaRow] = []
+    let inFlight = await proxy?.inFlightByReplica() ?? [:]
+    for replica in rollout.replicas {
+      guard let process = processes[replica.number], target == nil || target == name || target == process.name else { continue }
+      rows.append(await row(replica, process, inFlight: inFlight[process.name]))
+    }
+    if rows.isEmpty, target == nil || target == name { rows.append(emptyRow) }
+    return rows
+  }
+
+  private func row(_ replica: Replica, _ process: ReplicaProcess, inFlight: Int?) async -> ReplicaRow {
+    var row = ReplicaRow(
+      app: app.name, name: process.name, state: "Starting", age: (Clock.now - replica.startedAt).nanoseconds / 1_000_000_000)
+    switch replica.phase {
+    case .starting: row.message = await process.notReadyReason
+    case .ready: row.state = "Ready"
+    case .stopping: row.state = await process.wasAskedToStop ? "Terminating" : "Draining"
+    }
+    if row.state != "Starting" { row.message = await process.statusText }
+    row.pid = Int(await process.main)
+    row.keeper = Int(await process.keeper)
+    row.port = process.port ?? process.app.listen?.port
+    row.revision = replica.revision
+    row.inFlight = inFlight
+    return row
+  }
+
+  private var emptyRow: ReplicaRow {
+    let (state, message) = emptyState
+    return ReplicaRow(app: app.name, name: app.name, state: state, message: message)
+  }
+
+  /// Why no replica runs.
+  private var emptyState: (String, String) {
+    if isStopped { return ("Stopped", "start it with: lastcall start \(app.name)") }
+    if let until = rollout.backingOffUntil {
+      let seconds = max(0, (until - Clock.now).nanoseconds / 1_000_000_000 + 1)
+      let failures = rollout.failuresInARow
+      return (failures > 2 ? "CrashLoop" : "Pending", "\(failures) failed in a row; the next starts in \(seconds) s")
+    }
+    if rollout.desired.replicas == 0 { return ("Stopped", "0 replicas are wanted") }
+    return rollout.wanted == 0 ? ("Succeeded", "its replicas have ended and are not started again") : ("Pending", "")
+  }
+
+  /// The app's state in one word, and why.
+  var state: (String, String) {
+    let replicas = rollout.replicas
+    if replicas.isEmpty { return emptyState }
+    if rollout.isPaused { return ("Paused", "the rollout is paused; go on with: lastcall rollout resume \(app.name)") }
+    if let until = rollout.backingOffUntil, rollout.failuresInARow > 2 {
+      let seconds = max(0, (until - Clock.now).nanoseconds / 1_000_000_000 + 1)
+      return ("CrashLoop", "\(rollout.failuresInARow) failed in a row; the next starts in \(seconds) s")
+    }
+    return rollout.isComplete ? ("Running", "") : ("Progressing", "")
+  }
+}

@@ -1,0 +1,205 @@
+import AppSpec
+import Foundation
+import StopPlan
+
+/// What the command line asks.
+extension Engine {
+  /// Sends a line of an answer.
+  typealias Send = @Sendable (EngineAnswer) async -> Void
+
+  /// - Parameter isTaken: whether what is sent is still taken.
+  func answer(_ request: EngineRequest, isTaken: @escaping @Sendable () -> Bool, _ send: @escaping Send) async {
+    guard request.v == 1 else { return await send(EngineAnswer(end: 1, error: "this engine speaks version 1 of the protocol")) }
+    let chosen = await self.chosen(request.app)
+    guard !chosen.isEmpty || request.app == nil || request.op == .deploy || request.op == .diff else {
+      let known = controllers.map(\.name).joined(separator: ", ")
+      return await send(EngineAnswer(end: 2, error: "no app or replica is named \(request.app ?? ""); there are: \(known)"))
+    }
+    switch request.op {
+    case .ps, .describe, .history: await show(request, chosen, send)
+    case .deploy: await deploy(request, send)
+    case .diff: await diff(request, send)
+    case .kill, .reload: await tell(request, chosen, send)
+    case .rm: await forget(request, chosen, send)
+    case .watch: await watch(after: request.after ?? .max, isTaken, send)
+    case .down:
+      stop(because: "lastcall down")
+      await untilStopped()
+      await send(EngineAnswer(end: 0))
+    case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
+      await relay(chosen.map { controller in { await Self.change(controller, request) } }, of: chosen.map(\.name), send)
+    }
+  }
+
+  /// The apps that are meant; a replica's name means its app.
+  private func chosen(_ name: String?) async -> [AppController] {
+    guard let name else { return controllers }
+    var found: [AppController] = []
+    for controller in controllers {
+      if controller.name == name { return [controller] }
+      if await controller.has(name) { found.append(controller) }
+    }
+    return found
+  }
+
+  private static func change(_ controller: AppController, _ request: EngineRequest) async -> AppController.Outcome {
+    switch request.op {
+    case .restart: return await controller.restart()
+    case .undo: return await controller.undo(to: request.revision)
+    case .pause: return await controller.pause(true)
+    case .resume: return await controller.pause(false)
+    case .scale: return await controller.scale(to: max(0, request.replicas ?? 1))
+    case .start: return await controller.startAgain()
+    case .status: return await controller.untilSettled()
+    default:
+      await controller.stop(grace: request.grace.map { TimeSpan(nanoseconds: Int64(min(max(0, $0), 86_400) * 1e9)) })
+      return .complete
+    }
+  }
+
+  // MARK: - Showing
+
+  private func show(_ request: EngineRequest, _ chosen: [AppController], _ send: Send) async {
+    var rows: [ReplicaRow] = []
+    for controller in chosen {
+      switch request.op {
+      case .describe:
+        var answer = EngineAnswer()
+        answer.description = await controller.description()
+        await send(answer)
+      case .history:
+        var answer = EngineAnswer()
+        answer.history = await controller.history()
+        await send(answer)
+      default: rows += await controller.rows(of: request.app)
+      }
+    }
+    await send(EngineAnswer(rows: rows, end: 0))
+  }
+
+  // MARK: - The file
+
+  private func deploy(_ request: EngineRequest, _ send: @escaping Send) async {
+    do {
+      let apps = try await adopt(try reread())
+      let meant = apps.filter { request.app == nil || $0.0.name == request.app }
+      guard !meant.isEmpty else { return await send(EngineAnswer(end: 2, error: "the file names no app \(request.app ?? "")")) }
+      await relay(
+        meant.map { controller, app in
+          {
+            guard await controller.isNew else { return await controller.deploy(app, because: "deploy") }
+            do { try await controller.start() } catch { return .undone("\(error)") }
+            return await controller.untilSettled()
+          }
+        }, of: meant.map(\.0.name), send)
+    } catch {
+      await send(EngineAnswer(end: 2, error: "nothing is changed: \(error)"))
+    }
+  }
+
+  /// Reads the file again because of SIGHUP; a file with a mistake changes nothing and says where.
+  func reload() async {
+    await deploy(EngineRequest(op: .deploy)) { answer in
+      guard let error = answer.error else { return }
+      await self.context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "ReloadFailed", message: error))
+    }
+  }
+
+  private func diff(_ request: EngineRequest, _ send: Send) async {
+    do {
+      let file = try reread()
+      for app in file.apps where request.app == nil || app.name == request.app {
+        guard let controller = controllers.first(where: { $0.name == app.name }) else {
+          await send(EngineAnswer(line: "+ \(app.name): a new app"))
+          continue
+        }
+        for difference in await controller.changes(to: app) { await send(EngineAnswer(line: "~ \(app.name): \(difference.line)")) }
+      }
+      for controller in controllers where !file.apps.contains(where: { $0.name == controller.name }) {
+        await send(EngineAnswer(line: "- \(controller.name): it would be stopped and removed"))
+      }
+      await send(EngineAnswer(end: 0))
+    } catch {
+      await send(EngineAnswer(end: 2, error: "\(error)"))
+    }
+  }
+
+  // MARK: - Telling and forgetting
+
+  private func tell(_ request: EngineRequest, _ chosen: [AppController], _ send: Send) async {
+    var failures: [String] = []
+    for controller in chosen {
+      if request.op == .reload {
+        failures += await controller.reload(request.app)
+      } else {
+        guard let signal = Signal(request.signal ?? "KILL") else {
+          return await send(EngineAnswer(end: 2, error: "\(request.signal ?? "") is no signal; lastcall signals lists them"))
+        }
+        await controller.kill(signal, request.app)
+      }
+    }
+    await send(EngineAnswer(end: failures.isEmpty ? 0 : 1, error: failures.isEmpty ? nil : failures.joined(separator: "\n")))
+  }
+
+  private func forget(_ request: EngineRequest, _ chosen: [AppController], _ send: @escaping Send) async {
+    for controller in chosen where request.force != true {
+      guard await controller.runsNothing else {
+        return await send(EngineAnswer(end: 1, error: "\(controller.name) runs; stop it first, or say: lastcall rm -f \(controller.name)"))
+      }
+    }
+    await relay(
+      chosen.map { controller in
+        {
+          await self.remove(controller)
+          return .complete
+        }
+      }, of: chosen.map(\.name), send)
+  }
+
+  // MARK: - Relaying
+
+  /// Passes on events until the client goes or the engine ends.
+  private func watch(after id: Int64, _ isTaken: () -> Bool, _ send: Send) async {
+    let (watcher, reports) = await context.reporter.watch()
+    var last = id
+    for (id, event) in (try? context.store.events(after: id, limit: 10_000, of: nil)) ?? [] {
+      last = id
+      await send(EngineAnswer(event: event))
+    }
+    for await case .event(let event) in reports {
+      if last != .max, let id = event.id, id <= last { continue }
+      await send(EngineAnswer(event: event))
+      if !isTaken() { break }
+    }
+    await context.reporter.unwatch(watcher)
+  }
+
+  /// Does things to apps, one after another, and passes on what happens to them meanwhile.
+  private func relay(
+    _ works: [@Sendable () async -> AppController.Outcome], of names: [String],
+    _ send: @escaping Send
+  ) async {
+    let names = Set(names)
+    let (id, reports) = await context.reporter.watch()
+    let relaying = Task {
+      for await report in reports {
+        switch report {
+        case .event(let event): if names.contains(event.app) { await send(EngineAnswer(event: event)) }
+        case .progress(let app, let line): if names.contains(app) { await send(EngineAnswer(progress: line)) }
+        }
+      }
+    }
+    var failure: String?
+    for work in works {
+      switch await work() {
+      case .complete: break
+      case .undone(let why): failure = why
+      case .superseded: failure = "another request took over"
+      }
+      if failure != nil { break }
+    }
+    await context.reporter.unwatch(id)
+    await relaying.value
+    await send(EngineAnswer(end: failure == nil ? 0 : 1, error: failure))
+  }
+}

@@ -1,0 +1,88 @@
+import AppSpec
+import Foundation
+import Linux
+import StopPlan
+
+/// How a replica's keeper is called: what is declared, in its options' words.
+struct KeeperCommand: Sendable {
+  let app: App
+  let values: ReplicaValues
+  let port: Int?
+  let directory: String
+  let keeperBinary: String
+  /// Whether it inherits sockets, and under which names (sd_listen_fds(3)).
+  let inheritedNames: [String]
+  /// The environment for programs.
+  let inherited: [String: String]
+  /// Whether preStop is run by somebody else.
+  let skipsPreStop: Bool
+
+  /// The keeper's arguments, its own name first.
+  func arguments() throws -> [String] {
+    let plan = try self.plan()
+    var words = ["lastcall-keeper", directory, "--log-size", "\(app.logs.size)", "--log-keep", "\(app.logs.keep)"]
+    words += ["--log-full", app.logs.full.rawValue, "--store", "\(min(200, app.notify.store))", "--extend", Self.text(app.notify.extend)]
+    if let watchdog = app.notify.watchdog { words += ["--watchdog", "\(watchdog.nanoseconds / 1_000)"] }
+    if let user = try app.user?.identity() { words += ["--notify-user", "\(user.user)"] }
+    words += ["--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor)]
+    words += ["--reserve", Self.text(plan.reserve), "--until", plan.until == .main ? "main" : "tree", "--"]
+    return words + (try become()) + app.command.argv(for: values)
+  }
+
+  /// The stop plan, its hooks run as the program is.
+  private func plan() throws -> StopPlan {
+    var plan = app.stop.plan(for: values)
+    // What preStop adds stands first (`Stop.plan`); one of kind http adds nothing.
+    if skipsPreStop, let first = app.stop.preStop, !first.isRequest { plan.steps.removeFirst() }
+    let become = try become().map { Array($0.utf8) }
+    plan.steps = plan.steps.map { step in if case .hook(let words) = step { .hook(become + words) } else { step } }
+    return plan
+  }
+
+  /// What takes on the user, umask and limits and then becomes the command; nothing when none is declared.
+  func become() throws -> [String] {
+    var words: [String] = []
+    if let user = try app.user?.identity() {
+      let groups = user.groups.map(String.init).joined(separator: ",")
+      words += ["--user", "\(user.user):\(user.group)" + (groups.isEmpty ? "" : ":" + groups)]
+    }
+    if let umask = app.umask { words += ["--umask", String(umask, radix: 8)] }
+    for (name, limit) in [("files", app.limits.files), ("processes", app.limits.processes), ("core", app.limits.core)] {
+      if let limit { words += ["--limit", "\(name)=\(Self.text(limit.soft)):\(Self.text(limit.hard))"] }
+    }
+    return words.isEmpty ? [] : [keeperBinary, "become"] + words + ["--"]
+  }
+
+  private static func text(_ bound: Limits.Bound) -> String {
+    switch bound {
+    case .number(let number): "\(number)"
+    case .unlimited: "infinity"
+    }
+  }
+
+  static func text(_ span: TimeSpan) -> String {
+    var text: [UInt8] = []
+    span.append(to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// The environment of the keeper, the program and its hooks.
+  func environment() throws -> [[UInt8]] {
+    var variables = inherited
+    if let user = try app.user?.identity() {
+      if let home = user.home { variables["HOME"] = home }
+      if let name = user.name { (variables["USER"], variables["LOGNAME"]) = (name, name) }
+    }
+    for (name, value) in app.environment(for: values) { variables[name] = value }
+    if let port { variables["PORT"] = String(port) }
+    if !inheritedNames.isEmpty {
+      variables["LISTEN_FDS"] = "\(inheritedNames.count)"
+      variables["LISTEN_FDNAMES"] = inheritedNames.joined(separator: ":")
+    }
+    return variables.map { Array("\($0.key)=\($0.value)".utf8) }
+  }
+}
+
+extension AppSpec.Stop.PreStop {
+  fileprivate var isRequest: Bool { if case .http = self { true } else { false } }
+}

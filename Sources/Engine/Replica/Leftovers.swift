@@ -1,0 +1,47 @@
+import CLinux
+import Foundation
+import Linux
+import StopPlan
+
+/// Replicas that an engine which was killed has left behind: their keepers go on without it.
+public enum Leftovers {
+  /// The names of replicas whose lock is still held: something of them lives.
+  public static func living(_ paths: EnginePaths) -> [String] {
+    let root = paths.run + "/r"
+    return ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted().filter {
+      ReplicaDirectory(root + "/" + $0).isHeld
+    }
+  }
+
+  /// Stops them by their own plans and waits for their ends.
+  ///
+  /// - Parameters:
+  ///   - paths: the directories of their app file.
+  ///   - names: which; nil means all that live.
+  ///   - each: is told the name of each replica that has ended.
+  /// - Throws: `EngineError` when one has no keeper any more: it is not known then what is surely its own.
+  public static func stop(_ paths: EnginePaths, only names: [String]? = nil, each: @escaping @Sendable (String) -> Void) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for name in names ?? living(paths) {
+        group.addTask {
+          let directory = ReplicaDirectory(paths.replica(name))
+          guard let link = try? await KeeperLink.connect(directory.socket, after: 0) else {
+            throw EngineError(
+              "\(name) has no keeper any more, but something of it lives; end it by hand (fuser \(directory.lock) names it)")
+          }
+          link.stop(id: RequestIDs.next())
+          for await _ in link.messages {}
+          each(name)
+        }
+      }
+      try await group.waitForAll()
+    }
+  }
+
+  /// Forgets what the apps were to be, once nothing of them runs; their revisions and events are kept.
+  public static func forget(_ paths: EnginePaths) async throws {
+    guard FileManager.default.fileExists(atPath: paths.database) else { return }
+    let store = try StateStore(path: paths.database)
+    try await store.commit(try store.apps().map { .appGone($0.name) } + store.replicas().map { .replicaGone($0.name) })
+  }
+}

@@ -1,0 +1,422 @@
+import AppSpec
+import CLinux
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// One replica: its keeper, what the keeper says of it, and whether it is ready.
+///
+/// It is launched, or taken over from an engine that was killed; from then on there is no difference.
+actor ReplicaProcess {
+  let name: String
+  let port: Int?
+  /// What it was started from.
+  let app: App
+  private let context: EngineContext
+  private let listener: Descriptor?
+  private let values: ReplicaValues
+  /// Whose events it reports.
+  private let owner: String
+  private let skipsPreStop: Bool
+  nonisolated let directory: ReplicaDirectory
+  private(set) var keeper: Int32 = 0
+  private(set) var main: Int32 = 0
+  private(set) var statusText = ""
+  private var link: KeeperLink?
+  /// Which process the keeper is; nil until it has answered.
+  private var identity: ProcessIdentity?
+  private var lastSequence: Int64 = 0
+  /// A stop that was asked for, also when that was before the keeper could be told.
+  private(set) var request: ReplicaRecord.Stop?
+  private var hasStarted = false
+  private var saidReady = false
+  private var saidStopping = false
+  private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
+  private var readyWaiters: [CheckedContinuation<Void, Never>] = []
+  private var isEnded = false
+  /// How the program ended; nil while it runs, or when its keeper died before it could tell.
+  private(set) var exitStatus: ExitStatus?
+  /// Whether something of it may still run, though its keeper is gone.
+  private(set) var isInDoubt = false
+  /// Whether its stop has begun, before its keeper is asked.
+  private(set) var isLeaving = false
+  private(set) var lastProbe = ""
+  /// Whether something of it had to be killed.
+  private(set) var wasKilled = false
+
+  init(_ record: ReplicaRecord, app: App, listener: Descriptor?, context: EngineContext) {
+    name = record.name
+    owner = record.app
+    skipsPreStop = record.role == .sidecar
+    port = record.port
+    self.app = app
+    self.listener = listener
+    self.context = context
+    values = ReplicaValues(port: record.port)
+    directory = ReplicaDirectory(context.paths.replica(record.name))
+  }
+
+  nonisolated var plan: StopPlan { app.stop.plan(for: values) }
+
+  private var command: KeeperCommand {
+    KeeperCommand(
+      app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary,
+      inheritedNames: listener == nil ? [] : [app.name], inherited: context.environment, skipsPreStop: skipsPreStop)
+  }
+
+  // MARK: - Start
+
+  /// Starts the keeper, which starts the program, and follows what it says.
+  /// - Parameter record: what is kept of it in the run directory too, for an engine that has lost the newest of its database.
+  func launch(_ record: ReplicaRecord) async throws {
+    // Who is not wanted any more is not started.
+    if request != nil { return over() }
+    let lock: Descriptor
+    do { lock = try directory.take(for: record) } catch {
+      // Whatever is there is not ours to sweep.
+      over()
+      throw error
+    }
+    defer { lock.close() }
+    do { try await startKeeper(lock) } catch {
+      await keeperEnded()
+      throw error
+    }
+  }
+
+  private func startKeeper(_ lock: Descriptor) async throws {
+    let output = try Path(string: directory.keeperLog).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+    defer { output.close() }
+    let null = try Path("/dev/null").open(O_RDWR)
+    defer { null.close() }
+    var program = Program(
+      executable: Path(string: context.keeperBinary), arguments: try command.arguments().map { Array($0.utf8) },
+      environment: try command.environment())
+    (program.input, program.output, program.error) = (null, output, output)
+    program.directory = Path(string: app.directory)
+    program.group = .session
+    // The lock goes on to the program: while something of the replica lives, it is held.
+    program.placed = [listener, lock].compactMap { $0 }
+    program.writesListenPid = listener != nil
+    keeper = try await context.children.start(program)
+    try await connectAtStart()
+  }
+
+  /// The socket is there a moment after the keeper has started; how long that takes is bounded.
+  private func connectAtStart() async throws {
+    let limit = Clock.now + .seconds(20)
+    var pause: UInt64 = 1_000_000
+    while true {
+      if let link = try? await KeeperLink.connect(directory.socket, after: 0) {
+        Task { [children = context.children, keeper] in _ = await children.wait(for: keeper) }
+        return keep(link)
+      }
+      if ProcessRecord(pid: keeper)?.isZombie ?? true {
+        let status = await context.children.wait(for: keeper)
+        throw EngineError("\(name) did not start: \(directory.lastWords() ?? "its keeper ended with \(status.shellCode)")")
+      }
+      if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory.keeperLog)") }
+      try await Task.sleep(nanoseconds: pause)
+      pause = min(pause * 2, 50_000_000)
+    }
+  }
+
+  // MARK: - After an engine's death
+
+  /// Takes over what an earlier engine has started. Returns when it is followed again, or has ended.
+  func adopt() async {
+    var pause: UInt64 = 1_000_000
+    let limit = Clock.now + Self.answerBound
+    while directory.isHeld {
+      if let link = try? await KeeperLink.connect(directory.socket, after: 0) { return keep(link) }
+      let processes = directory.processes()
+      main = processes?.main ?? 0
+      // A keeper that was forked just before its engine died needs a moment; one that is gone never answers.
+      if processes != nil, processes?.livingKeeper == nil { break }
+      if Clock.now > limit { break }
+      try? await Task.sleep(nanoseconds: pause)
+      pause = min(pause * 2, 50_000_000)
+    }
+    await keeperEnded()
+  }
+
+  /// How long a keeper may take to answer an engine that has come back.
+  private static let answerBound = TimeSpan.seconds(5)
+
+  // MARK: - What the keeper says
+
+  private func keep(_ link: KeeperLink) {
+    self.link = link
+    if let request { link.stop(request) }
+    Task { await follow(link) }
+  }
+
+  /// Follows the keeper to its end, also over its upgrade, which ends the connection but not the process.
+  private func follow(_ first: KeeperLink) async {
+    var link = first
+    while true {
+      for await message in link.messages { await take(message) }
+      link.close()
+      guard let next = await reconnect() else { break }
+      link = next
+      self.link = next
+      if let request { next.stop(request) }
+    }
+    await keeperEnded()
+  }
+
+  /// - Returns: nil when the keeper is gone.
+  private func reconnect() async -> KeeperLink? {
+    var pause: UInt64 = 500_000
+    while let identity, let record = ProcessRecord(pid: identity.pid), record.identity == identity, !record.isZombie {
+      if let link = try? await KeeperLink.connect(directory.socket, after: lastSequence) { return link }
+      try? await Task.sleep(nanoseconds: pause)
+      pause = min(pause * 2, 50_000_000)
+    }
+    return nil
+  }
+
+  /// The same whichever engine tells of it: the keeper, and which of its events.
+  private func key(_ what: String) -> String? {
+    identity.map { "\(ReplicaRecord.currentBoot)/\($0.pid)/\($0.startTime)/\(what)" }
+  }
+
+  private func take(_ message: KeeperMessage) async {
+    if message.reply == "keeper" { greeted(message) }
+    if let sequence = message.seq, message.event != nil {
+      guard sequence > lastSequence else { return }
+      lastSequence = sequence
+    }
+    switch message.event {
+    case "started":
+      main = message.pid ?? main
+      await report(.normal, "Started", "\(name) started", message)
+      hasStarted = true
+      wakeReadyWaiters()
+    case "notifyReady":
+      saidReady = true
+      wakeReadyWaiters()
+    case "notifyStopping":
+      saidStopping = true
+      wakeLeavingWaiters()
+    case "notifyStatus": statusText = message.status ?? ""
+    case "killing":
+      wasKilled = true
+      await report(.warning, "Killing", "KILL for what is left", message)
+    case "hookFailed":
+      await report(
+        .warning, "FailedPreStopHook", "the hook \(message.command ?? "") could not be run: \(message.reason ?? "")", message)
+    case "hookOverran":
+      await report(.warning, "FailedPreStopHook", "the hook had not ended when its time was up; it is ended with the rest", message)
+    case "hookEnded":
+      if let status = message.exitStatus, !status.isSuccess {
+        let text = "the hook ended with \(status.shellCode); see lastcall logs --hooks \(name)"
+        await report(.warning, "FailedPreStopHook", text, message)
+      }
+    case "exited": exitStatus = message.exitStatus
+    case "failed":
+      await report(.warning, "Failed", "\(message.command ?? "the command"): \(message.reason ?? "cannot be executed")", message)
+    case "unkillable":
+      await report(.warning, "Unkillable", "something of it does not end even by KILL; it is not waited for", message)
+    case "notSignalled":
+      let text = "process \(message.pid ?? 0) could not be sent \(message.sent ?? ""): \(message.reason ?? "")"
+      await report(.warning, "NotSignalled", text, message)
+    default: break
+    }
+  }
+
+  private func greeted(_ message: KeeperMessage) {
+    keeper = message.keeper ?? keeper
+    main = message.main ?? main
+    if identity == nil { identity = ProcessRecord(pid: keeper)?.identity }
+    if message.ready == true {
+      saidReady = true
+      wakeReadyWaiters()
+    }
+    statusText = message.status ?? statusText
+  }
+
+  private func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String, _ message: KeeperMessage? = nil, key: String? = nil) async
+  {
+    let key = key ?? message?.seq.flatMap { self.key("\($0)") }
+    await context.reporter.report(EngineEvent(app: owner, replica: name, kind: kind, reason: reason, message: text, key: key))
+  }
+
+  private var endWaiters: [CheckedContinuation<Void, Never>] = []
+
+  private func keeperEnded() async {
+    link?.close()
+    if let record = directory.exit() {
+      exitStatus = record.exitStatus ?? exitStatus
+    } else {
+      await sweep()
+    }
+    over()
+  }
+
+  private func over() {
+    isEnded = true
+    wakeReadyWaiters()
+    wakeLeavingWaiters()
+    for waiter in endWaiters { waiter.resume() }
+    endWaiters = []
+  }
+
+  /// The key of the event that says how it ended.
+  var endKey: String? { key("end") }
+
+  /// The keeper was killed: what it kept is stopped by us. Doubt whether that was all blocks the replacement, loudly.
+  private func sweep() async {
+    let survivors = Survivors(main: main, lock: directory.lock)
+    let count = survivors.find().count
+    if main > 0 || count > 0 {
+      let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"
+      await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)", key: key("lost"))
+    }
+    let deadline = min(Clock.now + plan.grace, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
+    await survivors.stop(by: plan.firstSignal, deadline: deadline)
+    guard directory.isHeld else { return }
+    isInDoubt = true
+    await report(
+      .warning, "Doubt",
+      "something of \(name) still runs and cannot be seen; no other replica takes its place. fuser \(directory.lock) names it")
+    while directory.isHeld, request.map({ Clock.now < Instant(nanoseconds: $0.deadline) }) ?? true {
+      try? await Task.sleep(nanoseconds: 1_000_000_000)
+    }
+    isInDoubt = directory.isHeld
+  }
+
+  /// Waits until nothing of the replica is left.
+  func untilEnded() async {
+    if isEnded { return }
+    await withCheckedContinuation { endWaiters.append($0) }
+  }
+
+  private func wakeLeavingWaiters() {
+    for waiter in leavingWaiters { waiter.resume() }
+    leavingWaiters = []
+  }
+
+  private func wakeReadyWaiters() {
+    for waiter in readyWaiters { waiter.resume() }
+    readyWaiters = []
+  }
+
+  // MARK: - Readiness
+
+  /// Waits until the replica is ready.
+  /// - Returns: false when it ended before.
+  func untilReady() async -> Bool {
+    guard let readiness = app.ready else {
+      while !hasStarted, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
+      return !isEnded
+    }
+    if case .notify = readiness.check {
+      while !saidReady, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
+      return !isEnded
+    }
+    while !isEnded {
+      guard let problem = await look(readiness.check, readiness.timeout) else { return !isEnded }
+      lastProbe = problem
+      try? await Task.sleep(nanoseconds: UInt64(readiness.every.nanoseconds))
+    }
+    return false
+  }
+
+  /// Looks once whether a check holds.
+  /// - Returns: nil when it does, else why not.
+  func look(_ check: Readiness.Check, _ timeout: TimeSpan) async -> String? {
+    await ReadinessProbe(command: beside, port: port).look(check, timeout, keeper: keeper)
+  }
+
+  /// Whether it still works, asked until that is not so any more, or it has ended.
+  /// - Parameter tell: is told why it does not, and nil when it does again.
+  func watchLiveness(_ live: Liveness, _ tell: @Sendable (String?) async -> Void) async {
+    try? await Task.sleep(nanoseconds: UInt64(live.after.nanoseconds))
+    var failures = 0
+    while !isEnded, !isLeaving {
+      if let problem = await look(live.check, live.timeout) {
+        failures += 1
+        if failures == live.failures, !isEnded, !isLeaving { await tell(problem) }
+      } else {
+        if failures >= live.failures { await tell(nil) }
+        failures = 0
+      }
+      try? await Task.sleep(nanoseconds: UInt64(live.every.nanoseconds))
+    }
+  }
+
+  /// How commands beside the program are run.
+  private var beside: HookCommand {
+    HookCommand(command: command, children: context.children)
+  }
+
+  // MARK: - Stop
+
+  /// Notes that it is on its way out: it is not to be added to the proxy any more.
+  func leave() { isLeaving = true }
+
+  /// Whether a stop was asked for.
+  var wasAskedToStop: Bool { request != nil }
+
+  /// Waits until the program says that it stops by itself (STOPPING=1).
+  /// - Returns: false when it was asked to, or has ended without a word.
+  func untilLeaving() async -> Bool {
+    while !saidStopping, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
+    return saidStopping && !isEnded && !wasAskedToStop
+  }
+
+  /// Asks the keeper to stop the replica by its plan, to be over by the deadline. A second request can only come earlier.
+  func stop(_ request: ReplicaRecord.Stop) {
+    self.request = request
+    link?.stop(request)
+  }
+
+  /// Does what a preStop hook says, beside the program.
+  /// - Returns: what failed.
+  func runHook(_ hook: AppSpec.Stop.PreStop?, by limit: Instant) async -> String? {
+    let left = max(.milliseconds(10), limit - Clock.now)
+    switch hook {
+    case nil: return nil
+    case .exec(let words): return await beside.run(words, within: left)
+    case .sleep(let span):
+      try? await Task.sleep(nanoseconds: UInt64(max(0, min(span, left).nanoseconds)))
+      return nil
+    case .http(let target):
+      guard let port = target.port ?? port else { return "it has no port" }
+      do {
+        let status = try await HTTPProbe.status(port: port, target: target, timeout: left)
+        // Kubernetes looks at no status (pkg/kubelet/lifecycle/handlers.go).
+        return status < 400 || app.stop.like == .kubernetes ? nil : "\(target.path) answered \(status)"
+      } catch {
+        return "\(target.path): \(error)"
+      }
+    }
+  }
+
+  /// Moves the end of its stop forward, if that has begun with its keeper.
+  func shorten(_ request: ReplicaRecord.Stop) { if self.request != nil { stop(request) } }
+
+  /// Sends a signal to the main process.
+  func signal(_ signal: Signal) { link?.send(signal) }
+
+  /// Has the program read its configuration again.
+  /// - Returns: why it did not.
+  func reload() async -> String? {
+    guard case .exec(let command)? = app.reload else {
+      if case .signal(let signal)? = app.reload { self.signal(signal) } else { self.signal(.hup) }
+      return nil
+    }
+    return await beside.run(command, within: .seconds(60))
+  }
+
+  /// Skips to the plan's next signal.
+  func escalate() { link?.escalate(id: RequestIDs.next()) }
+
+  /// Why it is not ready, as far as is known.
+  var notReadyReason: String {
+    if case .notify = app.ready?.check { return statusText.isEmpty ? "it has not said READY=1" : "it says: \(statusText)" }
+    return lastProbe.isEmpty ? "no probe has ended yet" : lastProbe
+  }
+}

@@ -1,0 +1,92 @@
+import AppSpec
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// What is kept of one app: what it is to be.
+struct AppRecord: Codable, Sendable, Equatable {
+  var name: String
+  /// What its rollout goes on from.
+  var rollout: Rollout.Saved
+  /// What the file said when it was last carried out. A revision that was undone is not tried again because an engine has died.
+  var declared: App?
+  /// Whether a user has stopped it; it stays so over an engine's death.
+  var isStopped = false
+}
+
+/// How long a stop really took.
+struct StopRecord: Sendable {
+  var app: String
+  var seconds: Double
+  var wasKilled: Bool
+}
+
+/// A revision of an app: what its replicas are started from. A restart is a revision too.
+public struct RevisionRecord: Codable, Sendable, Equatable {
+  /// The app's name.
+  public var app: String
+  /// Counts from 1.
+  public var number: Int
+  /// When it was made, in seconds since 1970 UTC.
+  public var at: Double
+  /// Why there is one: up, deploy, restart, undo to revision 3, …
+  public var cause: String
+  /// What became of it: empty while nothing has, then complete, undone or superseded.
+  public var outcome = ""
+  /// What was declared.
+  public var spec: App
+}
+
+/// A replica, a proxy or a sidecar that was started, or is about to be: written before the fork, so that a later engine looks for it.
+struct ReplicaRecord: Codable, Sendable, Equatable {
+  enum Role: String, Codable, Sendable { case replica, proxy, sidecar }
+
+  /// A stop that was asked for; a later engine goes on with it: the same id, the same deadline.
+  struct Stop: Codable, Sendable, Equatable {
+    var id: UInt64
+    /// On the monotonic clock, which goes on until the next boot.
+    var deadline: Int64
+    /// When it was asked for, on the same clock.
+    var since: Int64?
+  }
+
+  var name: String
+  var app: String
+  var role = Role.replica
+  /// Of a sidecar that of the replica that it is beside.
+  var number: Int
+  var revision: Int
+  var port: Int?
+  /// Which of the app's sidecars it is.
+  var sidecar: String?
+  /// The boot it lives in (/proc/sys/kernel/random/boot_id); nothing of it is left in another.
+  var boot: String
+  /// On the monotonic clock, in ns.
+  var startedAt: Int64
+  var readySince: Int64?
+  var stop: Stop?
+
+  /// What this boot is called.
+  static let currentBoot =
+    (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
+
+  /// As the rollout knows it.
+  var replica: Replica {
+    let phase: ReplicaPhase =
+      if stop != nil { .stopping } else if let readySince { .ready(since: Instant(nanoseconds: readySince)) } else { .starting }
+    return Replica(number: ReplicaNumber(number), revision: revision, phase: phase, startedAt: Instant(nanoseconds: startedAt))
+  }
+}
+
+/// One thing that is to be kept.
+enum StateChange: Sendable {
+  case event(EngineEvent)
+  case app(AppRecord)
+  case appGone(String)
+  case revision(RevisionRecord)
+  case outcome(app: String, revision: Int, String)
+  case replica(ReplicaRecord)
+  case replicaGone(String)
+  case stop(StopRecord)
+}
