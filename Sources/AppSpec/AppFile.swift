@@ -57,12 +57,13 @@ public struct AppFile: Equatable, Sendable {
     positions = reader.reader.positions
   }
 
-  /// Checks that every command, probe and hook can be started: that its file is there and may be executed. A name without a slash is looked up in
-  /// the app's own PATH, else in that of the environment the file was read with.
-  /// - Throws: one mistake for each command that cannot be.
+  /// Checks what depends on this machine: that every command, probe and hook can be started (its file is there and may be executed; a name
+  /// without a slash is looked up in the app's own PATH, else in that of the environment the file was read with), and that every user is known.
+  /// - Throws: one mistake for each that is not so.
   public func checkCommands() throws(AppFileError) {
     var mistakes: [Mistake] = []
     for app in apps {
+      checkUser(of: app, &mistakes)
       let searchPath = app.environment["PATH"]?.text(for: ReplicaValues()) ?? searchPath
       for (field, command) in app.commands {
         do throws(ExecutableError) {
@@ -74,5 +75,16 @@ public struct AppFile: Equatable, Sendable {
       }
     }
     if !mistakes.isEmpty { throw AppFileError(mistakes) }
+  }
+
+  private func checkUser(of app: App, _ mistakes: inout [Mistake]) {
+    // A container's users are the image's.
+    guard let user = app.user, app.container == nil else { return }
+    do throws(User.Problem) {
+      _ = try user.identity()
+    } catch {
+      let path = "apps.\(app.name).user"
+      mistakes.append(Mistake(file: self.path, position: positions[path], path: path, message: error.description))
+    }
   }
 }

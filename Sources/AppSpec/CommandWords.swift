@@ -1,5 +1,5 @@
 /// A command as its program and arguments; never a shell's line.
-public struct CommandWords: Equatable, Hashable, Sendable {
+public struct CommandWords: Equatable, Hashable, Codable, Sendable {
   /// The program: a path when it has a slash, else a name to be looked up in PATH.
   public var program: String
   /// Its arguments, without the program.
@@ -12,6 +12,27 @@ public struct CommandWords: Equatable, Hashable, Sendable {
     self.program = program
     self.arguments = arguments
     self.directory = directory
+  }
+
+  /// Reads the program and the directory, which must be there, and the arguments.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    program = try container.decode(String.self, forKey: .program)
+    arguments = try container.value(.arguments, or: [])
+    directory = try container.decode(String.self, forKey: .directory)
+  }
+
+  /// As a file has it: `[./server, --port, $PORT]`.
+  var written: String { CommandWords.list([program.replacing("$", with: "$$")] + arguments.map(\.written)) }
+
+  /// A list as YAML has it on one line.
+  static func list(_ words: [String]) -> String { "[\(words.map(quoted).joined(separator: ", "))]" }
+
+  /// A word of such a list, in quotes where YAML would read it otherwise.
+  static func quoted(_ text: String) -> String {
+    let safe = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./$=:-+%@".utf8)
+    let isPlain = text.utf8.allSatisfy(safe.contains) && text.utf8.first.map { !"@%:".utf8.contains($0) } ?? false
+    return isPlain ? text : "'\(text.replacing("'", with: "''"))'"
   }
 
   /// The argument vector for one replica. A program with a slash is an absolute path in it; one without is as it is written.

@@ -69,7 +69,8 @@ enum TextSegment: Equatable {
   }
 }
 
-/// What variables mean within one app: its own `env` first, then what the engine puts in for each replica, then the environment.
+/// What variables mean within one app: its own `env` first, then what it is given (by `envFiles`; an app's variables for its sidecars), then what
+/// the engine puts in for each replica, then the environment.
 struct VariableScope {
   /// The most that Linux admits for one argument or variable, its NUL included: 32 pages (execve(2)).
   static let maximumLength = 131_072
@@ -81,6 +82,7 @@ struct VariableScope {
   /// What is wrong with the app's own variables.
   private(set) var problems: [String: ExpansionProblem] = [:]
   private let written: [String: String]
+  private let given: [String: Template]
   private let environment: [String: String]
   private let available: Set<ReplicaVariable>
   private var active: [String] = []
@@ -88,15 +90,23 @@ struct VariableScope {
   /// A scope.
   /// - Parameters:
   ///   - written: the app's own variables as they are written; they may refer to each other, and to a variable of the environment of their own name.
+  ///   - given: variables that are expanded already.
   ///   - environment: the environment.
   ///   - available: what the engine will put in.
   ///   - budget: how many bytes the file's texts may still come to when expanded.
-  init(written: [String: String], environment: [String: String], available: Set<ReplicaVariable>, budget: inout Int) {
+  init(
+    written: [String: String], given: [String: Template] = [:], environment: [String: String], available: Set<ReplicaVariable>,
+    budget: inout Int
+  ) {
     self.written = written
+    self.given = given
     self.environment = environment
     self.available = available
     for name in written.keys.sorted() { _ = value(of: name, budget: &budget) }
   }
+
+  /// Whether the app's own variables have it, expanded or not.
+  func isDeclared(_ name: String) -> Bool { written[name] != nil }
 
   /// The text with its variables expanded.
   mutating func expand(_ text: String, budget: inout Int) throws(ExpansionProblem) -> Template {
@@ -119,6 +129,7 @@ struct VariableScope {
       guard let template = value(of: name, budget: &budget) else { throw .reportedElsewhere }
       return template
     }
+    if let template = given[name] { return template }
     if let variable = ReplicaVariable(rawValue: name) {
       guard available.contains(variable) else { throw .noReplicaValue(variable) }
       var template = Template("")
@@ -126,7 +137,7 @@ struct VariableScope {
       return template
     }
     if let value = environment[name] { return Template(value) }
-    throw .unset(name, nearest: nearestName(to: name, among: written.keys.sorted()))
+    throw .unset(name, nearest: nearestName(to: name, among: written.keys.sorted() + given.keys.sorted()))
   }
 
   private mutating func value(of name: String, budget: inout Int) -> Template? {

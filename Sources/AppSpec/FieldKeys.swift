@@ -13,12 +13,9 @@ enum FileKey: String, FieldKey {
 }
 
 enum AppKey: String, FieldKey {
-  case command, directory, env, replicas, listen, ready, stop, update, restart
-
-  static let refused = Dictionary(
-    uniqueKeysWithValues: [
-      "live", "sidecars", "reload", "logs", "exits", "kind", "schedule", "after", "image", "user", "limits",
-    ].map { ($0, "\"\($0)\" is not supported by this version of lastcall") })
+  case command, directory, env, envFiles, secrets, replicas, kind, schedule, after, listen, ready, live, stop, sidecars, update, restart,
+    exits
+  case reload, logs, notify, user, umask, limits, image, runtime, podman
 }
 
 enum ListenKey: String, FieldKey {
@@ -31,13 +28,29 @@ enum ReadyKey: String, FieldKey {
   static let refused = ["notify": "notify is not a probe and takes no settings; write it as \"ready: notify\""]
 }
 
-/// The keys of a readiness probe's `http`.
+/// The keys of a probe's `http`.
 enum ReadyHTTPKey: String, FieldKey {
   case path, port
 }
 
+enum LiveKey: String, FieldKey {
+  case http, tcp, exec, every, timeout, failures, after
+
+  static let refused = ["notify": "the program's own sign of life is \"notify: { watchdog: 10s }\", beside live"]
+}
+
 enum StopKey: String, FieldKey {
-  case plan, grace, preStop
+  case plan, grace, preStop, like
+}
+
+enum SidecarKey: String, FieldKey {
+  case name, command, directory, env, ready, stop
+}
+
+enum SidecarStopKey: String, FieldKey {
+  case plan, preStop
+
+  static let refused = ["grace": "the app and its sidecars have one grace; write it under the app's own stop"]
 }
 
 enum PreStopKey: String, FieldKey {
@@ -55,4 +68,25 @@ enum UpdateKey: String, FieldKey {
 
 enum RestartKey: String, FieldKey {
   case policy, backoff
+}
+
+enum ReloadKey: String, FieldKey {
+  case signal, exec
+}
+
+enum LogsKey: String, FieldKey {
+  case size, keep, full
+}
+
+enum NotifyKey: String, FieldKey {
+  case watchdog, extend, store
+}
+
+enum LimitsKey: String, FieldKey {
+  case files, processes, core
+}
+
+/// The keys of an item of `envFiles`.
+enum EnvFileKey: String, FieldKey {
+  case path, optional, secret
 }

@@ -61,6 +61,7 @@ struct FileReader {
     var apps: [App] = []
     var listeners: [Int: [(app: String, listen: Listen)]] = [:]
     var budget = Self.expansionBudget
+    var nodes: [AfterGraph.Node] = []
     for entry in entries {
       if !isName(entry.key, longest: 41) {
         reader.report(
@@ -71,6 +72,7 @@ struct FileReader {
       reader = YAMLReader(file: "", text: "")
       let app = appReader.readApp(entry.value, name: entry.key)
       (reader, budget) = (appReader.reader, appReader.budget)
+      nodes.append(.init(name: entry.key, after: appReader.after, isScheduled: app?.schedule != nil))
       if let listen = appReader.listen {
         if let other = listeners[listen.port]?.first(where: { $0.listen.collides(with: listen) }) {
           let path = "\(entry.value.path).listen"
@@ -82,15 +84,17 @@ struct FileReader {
       }
       if let app { apps.append(app) }
     }
+    for problem in AfterGraph(nodes).problems() { reader.report(problem.message, at: problem.field) }
     return apps
   }
+}
 
-  private func isName(_ text: String, longest: Int) -> Bool {
-    (1...longest).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-") && text.utf8.allSatisfy(isNameByte)
-  }
+/// Whether a text is a name: `[a-z0-9][a-z0-9-]*`, at most so long.
+func isName(_ text: String, longest: Int) -> Bool {
+  (1...longest).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-") && text.utf8.allSatisfy(isNameByte)
+}
 
-  private func isNameByte(_ byte: UInt8) -> Bool {
-    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-      || byte == UInt8(ascii: "-")
-  }
+private func isNameByte(_ byte: UInt8) -> Bool {
+  (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    || byte == UInt8(ascii: "-")
 }

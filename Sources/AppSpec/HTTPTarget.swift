@@ -1,9 +1,9 @@
 import StopPlan
 
 /// What a probe or a hook asks a replica by HTTP, on 127.0.0.1.
-public struct HTTPTarget: Equatable, Sendable {
+public struct HTTPTarget: Equatable, Codable, Sendable {
   /// The methods that a hook may use.
-  public enum Method: String, CaseIterable, Sendable {
+  public enum Method: String, CaseIterable, Codable, Sendable {
     case get = "GET"
     case head = "HEAD"
     case post = "POST"
@@ -12,7 +12,7 @@ public struct HTTPTarget: Equatable, Sendable {
     case delete = "DELETE"
   }
 
-  /// The method; GET unless written, as Kubernetes' httpGet handlers do. A readiness probe's is GET.
+  /// The method; GET unless written, as Kubernetes' httpGet handlers do. A probe's is GET.
   public var method: Method
   /// The request target, beginning with a slash.
   public var path: String
@@ -27,8 +27,18 @@ public struct HTTPTarget: Equatable, Sendable {
   }
 }
 
+extension HTTPTarget {
+  /// Reads what is there; GET unless written.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    method = try container.value(.method, or: .get)
+    path = try container.decode(String.self, forKey: .path)
+    port = try container.decodeIfPresent(Int.self, forKey: .port)
+  }
+}
+
 extension AppReader {
-  /// Reads a readiness probe's `http`: a path alone, or a mapping.
+  /// Reads a probe's `http`: a path alone, or a mapping.
   mutating func readProbeTarget(_ field: Field) -> HTTPTarget? {
     if case .scalar = field.node.value {
       guard let path = readTargetPath(field), hasOwnPort(or: "http: { path: \(path), port: 9000 }", at: field) else { return nil }
@@ -79,6 +89,10 @@ extension AppReader {
   /// Reads a port that a probe or hook goes to: not the one that lastcall's own proxy listens on.
   mutating func readTargetPort(_ field: Field) -> Int? {
     guard let port = reader.whole(field, in: 1...65_535) else { return nil }
+    if isInSidecar, let listen, listen.port == port {
+      reader.report("\(port) is the port that the app itself is reached by; name the sidecar's", at: field)
+      return nil
+    }
     if let listen, listen.via == .proxy, listen.port == port {
       reader.report("\(port) is the port that lastcall's proxy listens on; leave the port out to reach the replica's own", at: field)
       return nil
@@ -88,6 +102,10 @@ extension AppReader {
 
   /// Whether replicas have ports of their own; notes a mistake when they have not.
   mutating func hasOwnPort(or remedy: String, at field: Field) -> Bool {
+    if isInSidecar {
+      reader.report("a sidecar has no port of its own; name the port, as in \(remedy)", at: field)
+      return false
+    }
     // A `listen` that could not be read has its own mistake.
     if listen?.via == .proxy || listenIsWrong { return true }
     reader.report("without \"listen: { via: proxy }\" a replica has no port of its own; name the port, as in \(remedy)", at: field)

@@ -1,9 +1,9 @@
 import Foundation
 
 /// Where an app is reached, and how connections come to its replicas.
-public struct Listen: Equatable, Sendable {
+public struct Listen: Equatable, Codable, Sendable {
   /// How connections come to the replicas.
-  public enum Via: String, CaseIterable, Sendable {
+  public enum Via: String, CaseIterable, Codable, Sendable {
     /// The replicas inherit the listener and accept from one queue (`LISTEN_FDS`, sd_listen_fds(3)).
     case socket
     /// lastcall's proxy accepts and passes on; each replica has a port of its own, `$PORT`. The default.
@@ -36,6 +36,16 @@ public struct Listen: Equatable, Sendable {
   func collides(with other: Listen) -> Bool {
     let wildcards = ["0.0.0.0", "::"]
     return port == other.port && (host == other.host || wildcards.contains(host) || wildcards.contains(other.host))
+  }
+}
+
+extension Listen {
+  /// Reads what is there; the port must be.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    host = try container.value(.host, or: "127.0.0.1")
+    port = try container.decode(Int.self, forKey: .port)
+    via = try container.value(.via, or: .proxy)
   }
 }
 

@@ -55,12 +55,16 @@ public struct AppFileError: Error, Equatable, Sendable, CustomStringConvertible 
   /// How many more there were.
   public var omitted: Int
 
-  /// An error of these mistakes, which it sorts by place; those beyond 100 are counted only.
+  /// An error of these mistakes, which it sorts by place, each file for itself; those beyond 100 are counted only.
   public init(_ mistakes: [Mistake]) {
     let start = Position(line: 0, column: 0)
+    var files: [String: Int] = [:]
+    for mistake in mistakes where files[mistake.file] == nil { files[mistake.file] = files.count }
     let order = mistakes.indices.sorted { left, right in
-      let (first, second) = (mistakes[left].position ?? start, mistakes[right].position ?? start)
-      return first == second ? left < right : first < second
+      let (first, second) = (files[mistakes[left].file] ?? 0, files[mistakes[right].file] ?? 0)
+      if first != second { return first < second }
+      let (before, after) = (mistakes[left].position ?? start, mistakes[right].position ?? start)
+      return before == after ? left < right : before < after
     }
     self.mistakes = order.prefix(Self.limit).map { mistakes[$0] }
     omitted = max(0, mistakes.count - Self.limit)

@@ -29,10 +29,72 @@ public struct Readiness: Equatable, Sendable {
   }
 }
 
+extension Readiness: Codable {
+  private enum CodingKeys: String, CodingKey { case every, timeout }
+
+  /// Reads the check, which must be there, and the times, which have defaults.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(try Check(from: decoder))
+    every = try container.span(.every) ?? every
+    timeout = try container.span(.timeout) ?? timeout
+  }
+
+  /// Writes every part.
+  public func encode(to encoder: any Encoder) throws {
+    try check.encode(to: encoder)
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(every, forKey: .every)
+    try container.encode(timeout, forKey: .timeout)
+  }
+}
+
+extension Readiness.Check: Codable {
+  private enum CodingKeys: String, CodingKey { case http, tcp, exec, notify }
+
+  /// A port, or none for the replica's own.
+  private struct Port: Codable { var port: Int? }
+
+  /// Reads the one kind that is there.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    if let target = try container.decodeIfPresent(HTTPTarget.self, forKey: .http) {
+      self = .http(target)
+    } else if let port = try container.decodeIfPresent(Port.self, forKey: .tcp) {
+      self = .tcp(port: port.port)
+    } else if let command = try container.decodeIfPresent(CommandWords.self, forKey: .exec) {
+      self = .exec(command)
+    } else if container.contains(.notify) {
+      self = .notify
+    } else {
+      throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "expected http, tcp, exec or notify"))
+    }
+  }
+
+  /// Writes the kind as the key.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    switch self {
+    case .http(let target): try container.encode(target, forKey: .http)
+    case .tcp(let port): try container.encode(Port(port: port), forKey: .tcp)
+    case .exec(let command): try container.encode(command, forKey: .exec)
+    case .notify: try container.encode(true, forKey: .notify)
+    }
+  }
+}
+
+/// The kinds of probe, as keys.
+enum ProbeKind: String, CaseIterable {
+  case http, tcp, exec
+}
+
 extension AppReader {
+  /// How often a probe may be made, and how long it may take.
+  static var probeLimits: ClosedRange<TimeSpan> { .milliseconds(10) ... .seconds(3600) }
+
   /// Reads `ready`, or gives what an app has that does not write it: under `via: proxy` its own port must accept, else nothing is checked.
   mutating func readReadiness(_ field: Field?) -> Readiness? {
-    guard let field else { return listen?.via == .proxy ? Readiness(.tcp(port: nil)) : nil }
+    guard let field else { return listen?.via == .proxy && !isInSidecar ? Readiness(.tcp(port: nil)) : nil }
     let expected = "notify, or a mapping such as { http: /readyz, every: 200ms }"
     if case .scalar(let scalar) = field.node.value {
       if scalar.text == "notify" { return Readiness(.notify) }
@@ -40,30 +102,36 @@ extension AppReader {
       return nil
     }
     guard let fields = reader.fields(field, expected: expected, ReadyKey.self) else { return nil }
-    let limits = TimeSpan.milliseconds(10)...TimeSpan.seconds(3600)
-    let every = fields[.every].flatMap { reader.span($0, in: limits) }
-    let timeout = fields[.timeout].flatMap { reader.span($0, in: limits) }
-    let kinds = fields.written.filter { $0 == .http || $0 == .tcp || $0 == .exec }
-    guard let kind = kinds.first, let kindField = fields[kind], kinds.count == 1 else {
-      guard !kinds.isEmpty || fields.lacks(.http, .tcp, .exec) else { return nil }
-      let found = kinds.isEmpty ? "none" : kinds.map(\.rawValue).joined(separator: " and ")
-      reader.report("expected one of http, tcp and exec, or \"ready: notify\"; found \(found)", at: field)
-      return nil
-    }
-    return readCheck(kind, kindField).map { Readiness($0, every: every ?? .milliseconds(200), timeout: timeout ?? .seconds(1)) }
+    let every = fields[.every].flatMap { reader.span($0, in: Self.probeLimits) }
+    let timeout = fields[.timeout].flatMap { reader.span($0, in: Self.probeLimits) }
+    let check = readCheck(
+      of: fields, at: field, otherwise: ", or \"ready: notify\"", underSocket: "ready: notify or ready: { exec: [./check] }")
+    return check.map { Readiness($0, every: every ?? .milliseconds(200), timeout: timeout ?? .seconds(1)) }
   }
 
-  private mutating func readCheck(_ kind: ReadyKey, _ field: Field) -> Readiness.Check? {
-    if kind != .exec, listen?.via == .socket {
+  /// Reads the one kind of probe that is written.
+  /// - Parameters:
+  ///   - otherwise: what to say that may be written instead.
+  ///   - underSocket: what may be written where replicas share a port.
+  mutating func readCheck<Key: FieldKey>(
+    of fields: Fields<Key>, at field: Field, otherwise: String, underSocket: String
+  ) -> Readiness.Check? {
+    let kinds = ProbeKind.allCases.filter { kind in Key(rawValue: kind.rawValue).map { fields[$0] != nil } ?? false }
+    guard let kind = kinds.first, let kindField = Key(rawValue: kind.rawValue).flatMap({ fields[$0] }), kinds.count == 1 else {
+      guard !kinds.isEmpty || fields.lacks(ProbeKind.allCases.compactMap { Key(rawValue: $0.rawValue) }) else { return nil }
+      let found = kinds.isEmpty ? "none" : kinds.map(\.rawValue).joined(separator: " and ")
+      reader.report("expected one of http, tcp and exec\(otherwise); found \(found)", at: field)
+      return nil
+    }
+    if kind != .exec, listen?.via == .socket, !isInSidecar {
       reader.report(
-        "under \"via: socket\" the replicas share one port, so a probe lands on any of them; write ready: notify or ready: { exec: [./check] }",
-        at: field)
+        "under \"via: socket\" the replicas share one port, so a probe lands on any of them; write \(underSocket)", at: kindField)
       return nil
     }
     switch kind {
-    case .http: return readProbeTarget(field).map { .http($0) }
-    case .tcp: return readTCPCheck(field)
-    default: return readCommand(field).map { .exec($0) }
+    case .http: return readProbeTarget(kindField).map { .http($0) }
+    case .tcp: return readTCPCheck(kindField)
+    case .exec: return readCommand(kindField).map { .exec($0) }
     }
   }
 

@@ -85,3 +85,45 @@ public struct Template: Equatable, Hashable, Sendable {
     }
   }
 }
+
+extension Template {
+  /// The text as a file would have it: `$$` for a dollar, `${PORT}` for a replica's variable.
+  var written: String {
+    parts.reduce(into: "") { text, part in
+      switch part {
+      case .text(let piece): text += piece.replacing("$", with: "$$")
+      case .variable(let variable): text += "${\(variable.rawValue)}"
+      }
+    }
+  }
+
+  /// What is the same for every replica.
+  var literals: [String] { parts.compactMap { if case .text(let piece) = $0 { piece } else { nil } } }
+}
+
+extension Template: Codable {
+  /// Reads the text form that a file has. Another variable than a replica's own is an error: nothing is expanded here.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let text = try container.decode(String.self)
+    self.init("")
+    do throws(ExpansionProblem) {
+      for segment in try TextSegment.split(text) {
+        switch segment {
+        case .literal(let literal): append(literal)
+        case .reference(let name):
+          guard let variable = ReplicaVariable(rawValue: name) else { throw .unset(name, nearest: nil) }
+          append(variable)
+        }
+      }
+    } catch {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: error.message)
+    }
+  }
+
+  /// Writes the text form that a file has.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(written)
+  }
+}

@@ -48,6 +48,65 @@ public struct Update: Equatable, Sendable {
   }
 }
 
+extension Update: Codable {
+  private enum CodingKeys: String, CodingKey { case surge, unavailable, deadline, settle }
+
+  /// Reads what is there; the rest has the defaults of an app with a listener.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    self.init()
+    surge = try container.value(.surge, or: surge)
+    unavailable = try container.value(.unavailable, or: unavailable)
+    deadline = try container.span(.deadline) ?? deadline
+    settle = try container.span(.settle) ?? settle
+  }
+
+  /// Writes every part.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: CodingKeys.self)
+    try container.encode(surge, forKey: .surge)
+    try container.encode(unavailable, forKey: .unavailable)
+    try container.encode(deadline, forKey: .deadline)
+    try container.encode(settle, forKey: .settle)
+  }
+}
+
+extension Update.Share: Codable {
+  /// As a user writes it: `2`, `25%`.
+  var written: String {
+    switch self {
+    case .count(let count): "\(count)"
+    case .percent(let percent): "\(percent)%"
+    }
+  }
+
+  /// Reads `2` or `25%`.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    let text = try container.decode(String.self)
+    guard let share = Self(text) else {
+      throw DecodingError.dataCorruptedError(in: container, debugDescription: "expected a number or a part, found \(shown(text))")
+    }
+    self = share
+  }
+
+  /// Writes `2` or `25%`, as a text.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(written)
+  }
+
+  fileprivate init?(_ text: String) {
+    if text.hasSuffix("%"), let percent = wholeNumber(String(text.dropLast())), percent <= 100 {
+      self = .percent(percent)
+    } else if let count = wholeNumber(text) {
+      self = .count(count)
+    } else {
+      return nil
+    }
+  }
+}
+
 extension AppReader {
   /// Reads `update`.
   mutating func readUpdate(_ field: Field?, replicas: Int) -> Update {
@@ -76,12 +135,13 @@ extension AppReader {
   private mutating func readShare(_ field: Field, replicas: Int) -> Update.Share? {
     let expected = "a whole number of 0 to \(replicas) (replicas), or a part such as 25%"
     guard let text = reader.text(field, expected: expected) else { return nil }
-    if text.hasSuffix("%"), let percent = wholeNumber(String(text.dropLast())), percent <= 100 { return .percent(percent) }
-    guard let count = wholeNumber(text), count <= replicas else {
-      reader.report(expected: expected, at: field)
-      return nil
+    switch Update.Share(text) {
+    case .count(let count) where count > replicas: break
+    case let share?: return share
+    case nil: break
     }
-    return .count(count)
+    reader.report(expected: expected, at: field)
+    return nil
   }
 }
 

@@ -45,7 +45,7 @@ struct YAMLDocument {
     } catch let problem as Problem {
       throw problem
     } catch {
-      throw document.problem(from: error)
+      throw document.problem(from: error, in: text)
     }
   }
 
@@ -175,13 +175,14 @@ struct YAMLDocument {
     Problem(position: position, message: "the file has more than \(Self.maximumCount) values, its aliases expanded")
   }
 
-  private func problem(from error: any Error) -> Problem {
+  private func problem(from error: any Error, in text: String) -> Problem {
     switch error as? YamlError {
     case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _):
       // libyaml's own bound of 1000, which keeps Yams' recursion within its stack.
       if problem.hasPrefix("Maximum nesting level") { return tooDeep(bounded(mark)) }
       let place = context.map { " \($0.text) that begins at \($0.mark.line):\($0.mark.column)" } ?? ""
-      return Problem(position: bounded(mark), message: "this is not YAML: \(problem)\(place)")
+      let hint = Self.hint(for: context?.mark ?? mark, in: text)
+      return Problem(position: bounded(mark), message: "this is not YAML: \(problem)\(place)\(hint)")
     case .composer(_, let problem, let mark, _):
       let message = problem == "but found another document" ? "expected one YAML document, found another" : "this is not YAML: \(problem)"
       return Problem(position: bounded(mark), message: message)
@@ -193,6 +194,15 @@ struct YAMLDocument {
     default:
       return Problem(position: Position(line: 1, column: 1), message: "this is not YAML: \(error)")
     }
+  }
+
+  /// A schedule begins with one of these, which mean something else to YAML.
+  private static func hint(for mark: Mark, in text: String) -> String {
+    guard mark.line >= 1, mark.column >= 1, mark.column <= 10_000 else { return "" }
+    let line = text.unicodeScalars.split(separator: "\n", maxSplits: mark.line, omittingEmptySubsequences: false).dropFirst(mark.line - 1)
+      .first
+    guard let first = line?.dropFirst(mark.column - 1).first, "*@`".unicodeScalars.contains(first) else { return "" }
+    return "; put a text that begins with \(first) in quotes"
   }
 
   private func bounded(_ mark: Mark) -> Position { Position(line: max(1, mark.line), column: max(1, mark.column)) }

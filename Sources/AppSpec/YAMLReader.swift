@@ -18,7 +18,10 @@ struct Fields<Key: FieldKey> {
   subscript(key: Key) -> Field? { values[key] }
 
   /// Whether none of these is written, nor anything in place of one that is a mistake already.
-  func lacks(_ keys: Key...) -> Bool {
+  func lacks(_ keys: Key...) -> Bool { lacks(keys) }
+
+  /// Whether none of these is written, nor anything in place of one that is a mistake already.
+  func lacks(_ keys: [Key]) -> Bool {
     !hasRefused && keys.allSatisfy { values[$0] == nil && !misspelt.contains($0) }
   }
 
@@ -65,6 +68,9 @@ struct YAMLReader {
   mutating func report(_ message: String, at position: Position, path: String) {
     mistakes.append(Mistake(file: file, position: position, path: path, message: message))
   }
+
+  /// Notes a mistake in another file that this one names.
+  mutating func report(_ mistake: Mistake) { mistakes.append(mistake) }
 
   /// Notes that a field does not fit.
   mutating func report(_ message: String, at field: Field) {
@@ -134,7 +140,11 @@ struct YAMLReader {
       report(expected: expected, at: field)
       return nil
     }
-    return nodes.enumerated().map { Field(node: $1, path: "\(field.path)[\($0)]") }
+    return nodes.enumerated().map { index, node in
+      let item = Field(node: node, path: "\(field.path)[\(index)]")
+      positions[item.path] = node.position
+      return item
+    }
   }
 
   // MARK: Scalars
@@ -172,6 +182,23 @@ struct YAMLReader {
     return number
   }
 
+  /// A boolean: `true` or `false`, as YAML 1.2 has them.
+  mutating func flag(_ field: Field) -> Bool? {
+    let expected = "true or false"
+    guard let scalar = scalar(field, expected: expected) else { return nil }
+    guard scalar.isPlain, scalar.text == "true" || scalar.text == "false" else {
+      report(expected: expected, at: field)
+      return nil
+    }
+    return scalar.text == "true"
+  }
+
+  /// A list of texts.
+  mutating func texts(_ field: Field, expected: String, item: String) -> [(text: String, field: Field)]? {
+    guard let items = items(field, expected: expected) else { return nil }
+    return items.compactMap { field in text(field, expected: item).map { ($0, field) } }
+  }
+
   /// A length of time within a range.
   mutating func span(_ field: Field, in range: ClosedRange<TimeSpan>) -> TimeSpan? {
     let expected = "a length of time of \(range.lowerBound.written) to \(range.upperBound.written)"
@@ -186,7 +213,7 @@ struct YAMLReader {
   /// One of a few words.
   mutating func word<Word: RawRepresentable<String> & CaseIterable>(_ field: Field, _: Word.Type = Word.self) -> Word? {
     let known = Word.allCases.map(\.rawValue)
-    let expected = known.dropLast().joined(separator: ", ") + " or " + (known.last ?? "")
+    let expected = known.count == 1 ? known[0] : known.dropLast().joined(separator: ", ") + " or " + (known.last ?? "")
     guard let scalar = scalar(field, expected: expected) else { return nil }
     if let word = Word(rawValue: scalar.text) { return word }
     let hint = nearestName(to: scalar.text, among: known).map { "; did you mean \"\($0)\"?" } ?? ""
@@ -212,25 +239,11 @@ struct YAMLReader {
   }
 }
 
-/// The number that the whole text spells in decimal digits, of at most nine.
-func wholeNumber(_ text: String) -> Int? {
-  guard (1...9).contains(text.utf8.count), text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+/// The number that the whole text spells in decimal digits, of which there are at most so many (and never more than 18, so that it fits).
+func wholeNumber(_ text: String, digits: Int = 9) -> Int? {
+  guard (1...min(digits, 18)).contains(text.utf8.count), text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
+  else {
     return nil
   }
   return Int(text)
-}
-
-extension TimeSpan {
-  /// As a user would write it: `1h`, `90s`, `22.5s`, `200ms`.
-  var written: String {
-    if nanoseconds == 0 { return "0" }
-    let second: Int64 = 1_000_000_000
-    for (name, length) in [("h", 3600 * second), ("m", 60 * second)] where nanoseconds % length == 0 {
-      return "\(nanoseconds / length)\(name)"
-    }
-    if nanoseconds < second, nanoseconds % 1_000_000 == 0 { return "\(nanoseconds / 1_000_000)ms" }
-    var text: [UInt8] = []
-    append(to: &text)
-    return String(decoding: text, as: UTF8.self) + "s"
-  }
 }

@@ -18,9 +18,13 @@ import Testing
     let known: [String: [String]] = [
       "": FileKey.allCases.map(\.rawValue), "app": AppKey.allCases.map(\.rawValue), "listen": ListenKey.allCases.map(\.rawValue),
       "ready": ReadyKey.allCases.map(\.rawValue), "ready.http": ReadyHTTPKey.allCases.map(\.rawValue),
-      "stop": StopKey.allCases.map(\.rawValue),
-      "stop.preStop": PreStopKey.allCases.map(\.rawValue), "stop.preStop.http": PreStopHTTPKey.allCases.map(\.rawValue),
-      "update": UpdateKey.allCases.map(\.rawValue), "restart": RestartKey.allCases.map(\.rawValue),
+      "live": LiveKey.allCases.map(\.rawValue), "live.http": ReadyHTTPKey.allCases.map(\.rawValue),
+      "stop": StopKey.allCases.map(\.rawValue), "preStop": PreStopKey.allCases.map(\.rawValue),
+      "preStop.http": PreStopHTTPKey.allCases.map(\.rawValue), "sidecar": SidecarKey.allCases.map(\.rawValue),
+      "sidecar.stop": SidecarStopKey.allCases.map(\.rawValue), "update": UpdateKey.allCases.map(\.rawValue),
+      "restart": RestartKey.allCases.map(\.rawValue), "reload": ReloadKey.allCases.map(\.rawValue),
+      "logs": LogsKey.allCases.map(\.rawValue), "notify": NotifyKey.allCases.map(\.rawValue),
+      "limits": LimitsKey.allCases.map(\.rawValue), "app.envFiles": EnvFileKey.allCases.map(\.rawValue),
     ]
     #expect(found == known.mapValues { Set($0) })
   }
@@ -35,7 +39,13 @@ import Testing
     #expect(try words("listen", "via") == Listen.Via.allCases.map(\.rawValue))
     #expect(try words("restart", "policy") == Restart.Policy.allCases.map(\.rawValue))
     let methods = HTTPTarget.Method.allCases.map(\.rawValue)
-    let text = try String(decoding: JSONSerialization.data(withJSONObject: try definition("stop")), as: UTF8.self)
+    #expect(try words("stop", "like") == Stop.Like.allCases.map(\.rawValue))
+    #expect(try words("app", "kind") == App.Kind.allCases.map(\.rawValue))
+    #expect(try words("app", "runtime") == Container.Runtime.allCases.map(\.rawValue))
+    #expect(try words("logs", "full") == Logs.Full.allCases.map(\.rawValue))
+    let exits = try #require(try value("app", "exits", "additionalProperties") as? [String: Any])
+    #expect(exits["enum"] as? [String] == Exits.Meaning.allCases.map(\.rawValue))
+    let text = try String(decoding: JSONSerialization.data(withJSONObject: try definition("preStop")), as: UTF8.self)
     #expect(text.contains("[" + methods.map { "\"\($0)\"" }.joined(separator: ",") + "]"))
   }
 
@@ -59,6 +69,17 @@ import Testing
     #expect(written == app)
   }
 
+  @Test func theDefaultsOfTheEnginesKeysAreThoseOfTheReader() throws {
+    var fields: [String] = ["listen: { port: 80 }"]
+    for name in ["live", "logs", "notify"] {
+      let properties = try #require(try definition(name)["properties"] as? [String: [String: Any]])
+      let defaults = properties.compactMapValues { $0["default"] }.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+      fields.append("\(name): { \((defaults + (name == "live" ? ["tcp: 90"] : [])).joined(separator: ", ")) }")
+    }
+    fields.append("kind: \(try #require(try value("app", "kind", "default") as? String))")
+    #expect(try read(file(fields)).apps == [web("listen: { port: 80 }", "live: { tcp: 90 }")])
+  }
+
   // MARK: Walking the schema
 
   /// The keys of each object with `properties`, by the definition's name and the path within it.
@@ -72,7 +93,9 @@ import Testing
       for (key, property) in properties { collect(property, at: path.isEmpty ? key : "\(path).\(key)", into: &found) }
     }
     for (name, definition) in object["$defs"] as? [String: Any] ?? [:] { collect(definition, at: name, into: &found) }
-    if let choices = object["oneOf"] { collect(choices, at: path, into: &found) }
+    for key in ["oneOf", "items"] {
+      if let inner = object[key] { collect(inner, at: path, into: &found) }
+    }
   }
 
   private func findOpen(_ value: Any, at path: String, into open: inout [String]) {

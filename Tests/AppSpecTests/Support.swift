@@ -49,3 +49,22 @@ func mistakes(_ text: String, directory: String = "/tmp") -> [String] {
     return error.mistakes.map(\.description)
   }
 }
+
+/// One wrong field of the app `web`: what stands on line 4, and the mistake without its `lastcall.yaml:4:`.
+struct FieldCase: CustomTestStringConvertible, Sendable {
+  var field: String
+  var mistake: String
+  var testDescription: String { field }
+
+  init(_ field: String, _ mistake: String) {
+    self.field = field
+    self.mistake = mistake
+  }
+
+  func expect(sourceLocation: SourceLocation = #_sourceLocation) {
+    #expect(mistakes(file([field])) == ["lastcall.yaml:4:" + mistake], sourceLocation: sourceLocation)
+  }
+}
+
+/// The keys of an app, as a message has them.
+let appKeys = AppKey.allCases.map(\.rawValue).joined(separator: ", ")

@@ -21,7 +21,14 @@ import Testing
     ("? [a]\n: b", "1:3: expected a key, found a list, a mapping or an alias in its place"),
     ("a: &x 1\n*x : b", "2:1: expected a key, found a list, a mapping or an alias in its place"),
     ("a: *none", "1:4: \"*none\" is a YAML alias, and there is no such anchor before it; quote the text if no alias is meant"),
-    ("a: *.sh", "1:5: this is not YAML: did not find expected alphabetic or numeric character while scanning an alias that begins at 1:4"),
+    (
+      "a: *.sh",
+      "1:5: this is not YAML: did not find expected alphabetic or numeric character while scanning an alias that begins at 1:4; put a text that begins with * in quotes"
+    ),
+    (
+      "a: @daily",
+      "1:4: this is not YAML: found character that cannot start any token while scanning for the next token that begins at 1:4; put a text that begins with @ in quotes"
+    ),
     ("a: &a [*a]", "1:8: \"*a\" is a YAML alias, and there is no such anchor before it; quote the text if no alias is meant"),
     ("a: &a 1\nb: !x *a", "2:4: a YAML alias takes neither an anchor nor a tag"),
     ("a: &a { b: 1 }\nc: { <<: *a }", "2:6: merge keys (<<) are not supported; write the fields out, or use an alias for a whole value"),
