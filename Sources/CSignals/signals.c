@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LC_SIGNALS 64
@@ -23,7 +25,7 @@ static _Atomic int follows_pipe_rules;
 static int wake_reader = -1;
 static int wake_writer = -1;
 static uint64_t ignored_at_start;
-// What each signal had before it was caught or ignored here; only touched under the lock of the Swift side.
+// What each signal had before it was caught or ignored here; only written under the lock of the Swift side.
 static struct sigaction former[LC_SIGNALS + 1];
 static uint64_t changed;
 
@@ -31,8 +33,19 @@ static uint64_t bit_of(int number) { return UINT64_C(1) << (number - 1); }
 
 static int is_valid(int number) { return number >= 1 && number <= LC_SIGNALS; }
 
+// A child has only the thread that forked it: nobody is in the handler, and nobody reads what wakes the parent's reader.
+static void begin_child(void) {
+  atomic_store(&delivering, 0);
+  atomic_store(&pending, 0);
+  atomic_store(&from_kernel_mask, 0);
+  if (wake_reader >= 0) close(wake_reader);
+  if (wake_writer >= 0) close(wake_writer);
+  wake_reader = wake_writer = -1;
+}
+
 // Before main, since SwiftNIO ignores SIGPIPE as soon as it makes a socket.
 __attribute__((constructor)) static void note_start(void) {
+  pthread_atfork(NULL, NULL, begin_child);
   for (int number = 1; number <= LC_SIGNALS; number++) {
     struct sigaction now;
     if (sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN) ignored_at_start |= bit_of(number);
@@ -96,17 +109,44 @@ static void pass_on(int number, uint64_t bit, int by_kernel) {
   raise(number);
 }
 
+// The program's own mistake: going on would repeat it for ever, and no thread that reads signals can set it right. A handler that was
+// there before, as a crash reporter's, is called as the kernel would call it; by raising the signal it would lose the fault's place.
+static void hand_fault_on(int number, siginfo_t *info, void *context) {
+  struct sigaction before = former[number];
+  int has_handler = (before.sa_flags & SA_SIGINFO) ? before.sa_sigaction != NULL
+                                                   : before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN;
+  if (!has_handler || (before.sa_flags & SA_RESETHAND)) set_default(number);
+  if (!has_handler) {
+    raise(number);
+    return;
+  }
+  // After the return the kernel restores the mask.
+  pthread_sigmask(SIG_BLOCK, &before.sa_mask, NULL);
+  if (before.sa_flags & SA_NODEFER) {
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, number);
+    pthread_sigmask(SIG_UNBLOCK, &own, NULL);
+  }
+  if (before.sa_flags & SA_SIGINFO) {
+    before.sa_sigaction(number, info, context);
+  } else {
+    before.sa_handler(number);
+  }
+}
+
 static void handle(int number, siginfo_t *info, void *context) {
-  (void)context;
   int saved = errno;
-  atomic_fetch_add(&delivering, 1);
-  uint64_t bit = bit_of(number);
   int by_kernel = info != NULL && info->si_code > 0;
   if (is_fault(number) && by_kernel) {
-    // The program's own mistake: going on would repeat it for ever.
-    set_default(number);
-    raise(number);
-  } else if (atomic_load(&wanted) & bit) {
+    // Not counted: the former handler may never return.
+    hand_fault_on(number, info, context);
+    errno = saved;
+    return;
+  }
+  atomic_fetch_add(&delivering, 1);
+  uint64_t bit = bit_of(number);
+  if (atomic_load(&wanted) & bit) {
     mark(bit, by_kernel);
   } else if (number == SIGPIPE && atomic_load(&follows_pipe_rules)) {
     if (output_is_broken()) {
@@ -127,8 +167,10 @@ static int install(int number) {
   action.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
   struct sigaction before;
-  if (sigaction(number, &action, &before) != 0) return errno;
+  // Kept before it is replaced, since a fault may come at once.
+  if (sigaction(number, NULL, &before) != 0) return errno;
   if (!(changed & bit_of(number)) && !is_ours(&before)) former[number] = before;
+  if (sigaction(number, &action, NULL) != 0) return errno;
   changed |= bit_of(number);
   return 0;
 }
@@ -181,8 +223,17 @@ int lc_signals_give_back(int number, int *taken) {
   return error;
 }
 
+// A handler takes microseconds. Whoever is held up in one for longer than this, or has left it by siglongjmp(3), is not waited for; and a
+// thread of a higher real-time priority than the handler's must not only yield.
 void lc_signals_settle(void) {
-  while (atomic_load(&delivering) != 0) sched_yield();
+  const struct timespec pause = {.tv_sec = 0, .tv_nsec = 100000};
+  for (int tries = 0; tries < 50000 && atomic_load(&delivering) != 0; tries++) {
+    if (tries < 1000) {
+      sched_yield();
+    } else {
+      nanosleep(&pause, NULL);
+    }
+  }
 }
 
 uint64_t lc_signals_take(uint64_t *from_kernel) {

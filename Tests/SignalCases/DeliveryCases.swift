@@ -38,12 +38,32 @@ enum DeliveryCases {
   /// Sent by somebody a fault signal is like any other; met by the program itself it ends it.
   static func fault(_ how: String) async throws {
     guard let segv = Signal(number: 11) else { throw Failed("no SEGV") }
+    setFormerHandler(how)
     let signals = try Signals.notify(segv)
     sendSelf(segv)
     try expect(await signals.next() == segv, "a SEGV that was sent is delivered")
-    guard how == "own" else { return }
+    guard how != "" else { return }
     // Below the lowest address that may be mapped, so that the access cannot succeed.
     UnsafeMutablePointer<UInt8>(bitPattern: 16)?.pointee = 1
+  }
+
+  private static func setFormerHandler(_ how: String) {
+    var action = sigaction()
+    switch how {
+    case "reporter":
+      action.sa_flags = SA_SIGINFO
+      action.__sigaction_handler.sa_sigaction = { _, info, _ in
+        let address = info?.pointee._sifields._sigfault.si_addr
+        _exit(address == UnsafeMutableRawPointer(bitPattern: 16) ? 42 : 1)
+      }
+    case "plainReporter": action.__sigaction_handler.sa_handler = { number in _exit(number == SIGSEGV ? 42 : 1) }
+    case "oneShot":
+      action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND))
+      action.__sigaction_handler.sa_handler = { _ in }
+    case "resets": action.__sigaction_handler.sa_handler = { signal($0, SIG_DFL) }
+    default: return
+    }
+    sigaction(SIGSEGV, &action, nil)
   }
 
   /// Nobody holds the subscription any more: the signal has its default action again.

@@ -49,6 +49,7 @@ import Glibc
     "pipe": { try await PipeCases.run($0) },
     "mask": { _ in try await DispositionCases.childMask() },
     "fault": { try await DeliveryCases.fault($0) },
+    "forked": { _ in try await StormCases.forked() },
     "dropped": { _ in try await DeliveryCases.droppedSubscription() },
     "takenOver": { _ in try await DispositionCases.takenOver() },
     "restored": { _ in try await DispositionCases.restored() },

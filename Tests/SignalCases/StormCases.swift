@@ -1,3 +1,4 @@
+import CSignals
 import Glibc
 import NIOConcurrencyHelpers
 
@@ -63,6 +64,29 @@ enum StormCases {
       for await _ in sent {}
       guard await signals.next() == .interrupt else { waitForTheEnd() }
     }
+  }
+
+  /// A child has only the thread that forked it, so it must not wait for a handler that another thread was in.
+  static func forked() async throws {
+    let signals = try Signals.notify(.usr1)
+    let storm = Storm(.usr1, threads: 4)
+    try expect(await signals.next() == .usr1, "the storm is heard")
+    for _ in 0..<200 {
+      let child = fork()
+      if child == 0 {
+        // Ends the child if it waits; the thread that forks may be one of the pool's, which block it.
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
+        alarm(20)
+        lc_signals_settle()
+        _exit(0)
+      }
+      var (code, signal): (Int32, Int32) = (0, 0)
+      try expect(lc_signals_wait(child, &code, &signal) == 0 && code == 0 && signal == 0, "the child ended by signal \(signal)")
+    }
+    await storm.end()
+    withExtendedLifetime(signals) {}
   }
 
   static func time() async throws {

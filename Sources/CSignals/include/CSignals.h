@@ -11,7 +11,8 @@ typedef void (*lc_signals_wake)(void);
 /// Makes the pipe and starts the one thread that calls `wake` after signals have come. Once; later calls do nothing.
 int lc_signals_start(lc_signals_wake wake);
 
-/// Catches the signal from now on. What was there before is kept for `lc_signals_give_back`.
+/// Catches the signal from now on. What was there before is kept for `lc_signals_give_back`; a fault of the program itself goes to it, not
+/// to `wake`.
 int lc_signals_catch(int number);
 
 /// Ignores the signal from now on.
@@ -27,7 +28,7 @@ int lc_signals_is_taken(int number);
 /// The signals that were marked since the last call; those of `from_kernel` were sent by the kernel, as Ctrl-C is.
 uint64_t lc_signals_take(uint64_t *from_kernel);
 
-/// Waits until no handler runs that was entered before the call.
+/// Waits until no handler runs that was entered before the call, about 5 s at most.
 void lc_signals_settle(void);
 
 /// Whether the signal is ignored now.

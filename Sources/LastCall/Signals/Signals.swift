@@ -9,7 +9,8 @@ public enum Signals {
   /// Subscribes to signals. They no longer have their default action while the subscription lasts.
   ///
   /// Every subscriber gets every signal it asked for; a slow one holds up nobody. A fault of the program itself (SEGV, ILL, …
-  /// sent by the kernel) still ends it; only when somebody has sent such a signal is it delivered.
+  /// sent by the kernel) goes to the handler that was there before, as a crash reporter's, or ends the program; only when somebody has sent
+  /// such a signal is it delivered.
   /// - Parameter signals: any number from 1 to 64.
   /// - Throws: for KILL and STOP, and for 32 and 33 on Linux, which the C library keeps for itself.
   public static func notify(_ signals: Signal...) throws(SignalError) -> SignalSequence { try notify(signals) }
