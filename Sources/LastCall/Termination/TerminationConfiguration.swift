@@ -35,7 +35,7 @@ public struct TerminationConfiguration: Sendable {
   public var shortened: Duration = .seconds(2)
   /// What each phase may have of the grace.
   public var budgets = PhaseBudgets()
-  /// Which signals stop the program, and how.
+  /// Which signals stop the program, and how. One that was ignored when the program began (INT of a shell's background job) stays ignored.
   public var stopOn: [Signal: StopKind] = [.term: .graceful, .int: .graceful]
   /// What shortens a stop.
   public var escalation = Escalation.terminalInterrupt

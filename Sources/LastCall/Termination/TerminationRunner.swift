@@ -11,6 +11,8 @@ final class TerminationRunner: Sendable {
     var entries: [TerminationReport.Entry] = []
     var abandoned: [WorkRegistry.Snapshot] = []
     var abandonedCounts: [(kind: TrackedWork.Kind, count: Int)] = []
+    /// What had ended when the stop began: the report is the stop's.
+    var endedBeforeStop: [TrackedWork.Kind: WorkRegistry.Counts] = [:]
     /// What had ended when the rest was abandoned; what ends later is among the abandoned already.
     var endedBeforeCut: [TrackedWork.Kind: WorkRegistry.Counts]?
     var registrations: [Registration] = []
@@ -102,6 +104,10 @@ final class TerminationRunner: Sendable {
     for signal in configuration.stopOn.keys where !signal.canBeCaught {
       logger.error("signal \(signal) cannot be caught, so it begins no stop")
     }
+    for signal in wanted where signals is ProcessSignals && ProcessSignals.isLeftIgnored(signal) {
+      let level = signal == .term ? Logger.Level.warning : .info
+      logger.log(level: level, "signal \(signal) was ignored when the program began and stays so: it begins no stop")
+    }
     do {
       let stream = try signals.subscribe(to: wanted)
       return Task { [sendInput] in for await signal in stream { sendInput.yield(.signal(signal)) } }
@@ -160,6 +166,8 @@ final class TerminationRunner: Sendable {
   }
 
   private func began(_ reason: StopReason, _ deadline: Duration) {
+    let ended = work.ended()
+    state.withLockedValue { $0.endedBeforeStop = ended }
     noteDeadline(deadline - clock.now)
     logger.info("stopping (\(reason)), within \(ProgressText.seconds(deadline - clock.now))")
     for observer in observers() { observer.stopBegan(reason, grace: deadline - clock.now) }
@@ -284,7 +292,8 @@ final class TerminationRunner: Sendable {
     let now = clock.now
     return state.withLockedValue { state in
       TerminationReport(
-        state.machine, codes: configuration.exitCodes, work: state.endedBeforeCut ?? work.ended(),
+        state.machine, codes: configuration.exitCodes,
+        work: WorkRegistry.ended(state.endedBeforeCut ?? work.ended(), since: state.endedBeforeStop),
         abandoned: state.abandoned.map {
           TerminationReport.Abandoned(
             name: $0.name, kind: $0.kind.description, age: (now - $0.began).inSeconds, note: $0.note, location: "\($0.fileID):\($0.line)")

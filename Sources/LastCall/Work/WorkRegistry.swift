@@ -66,6 +66,18 @@ final class WorkRegistry: Sendable {
   /// How many of each kind have ended since the program began.
   func ended() -> [TrackedWork.Kind: Counts] { tally().ended }
 
+  /// What has ended between two moments; of kinds of which nothing has, there is no entry.
+  static func ended(
+    _ now: [TrackedWork.Kind: Counts], since before: [TrackedWork.Kind: Counts]
+  ) -> [TrackedWork.Kind: Counts] {
+    var ended = now
+    for (kind, counts) in before {
+      ended[kind]?.completed -= counts.completed
+      ended[kind]?.cut -= counts.cut
+    }
+    return ended.filter { $0.value != Counts() }
+  }
+
   /// Both: whatever there was is in one of them, and not in the other, also when it ends just now.
   func tally() -> (current: [(kind: TrackedWork.Kind, count: Int)], ended: [TrackedWork.Kind: Counts]) {
     var current: [TrackedWork.Kind: Int] = [:]

@@ -15,7 +15,9 @@ import Testing
   @Test func phasesHooksAndWorkAreHandedToMetrics() async throws {
     let metrics = Self.metrics
     let stop = StopFixture()
-    await stop.termination.track("observed", kind: .init("observation", plural: "observations")) {}
+    stop.termination.onStop(.notice, "observed work") { _ in
+      await stop.termination.track("observed", kind: .init("observation", plural: "observations")) {}
+    }
     stop.termination.onStop(.flush, "observed buffer") { _ in stop.clock.advance(by: .milliseconds(1_500)) }
     // Whoever exports last finds the phases before in the metrics already.
     stop.termination.onStop(.exit, "exporter") { _ in

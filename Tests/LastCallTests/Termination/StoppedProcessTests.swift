@@ -5,10 +5,13 @@ import Testing
 /// Whole programs, stopped by real signals.
 @Suite(.timeLimit(.minutes(2))) struct StoppedProcessTests {
   /// Starts the case, waits until it says that it runs, sends the signals, and gives its exit code.
-  private func exitCode(_ name: String, _ signals: [Signal] = [.term], environment: [String: String] = [:]) async throws -> Int32 {
+  private func exitCode(
+    _ name: String, _ signals: [Signal] = [.term], environment: [String: String] = [:], via: [String] = []
+  ) async throws -> Int32 {
+    let words = via + [try TestProgram.path("StopCases"), name]
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: try TestProgram.path("StopCases"))
-    process.arguments = [name]
+    process.executableURL = URL(fileURLWithPath: words[0])
+    process.arguments = Array(words.dropFirst())
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let output = Pipe()
     process.standardOutput = output
@@ -29,6 +32,13 @@ import Testing
     #expect(try await exitCode("clean") == 0)
     #expect(try await exitCode("clean", [.int]) == 0)
     #expect(try await exitCode("signalCode") == 143)
+  }
+
+  /// A shell's background job has INT ignored, and a Ctrl-C that was meant for another program must not stop it.
+  @Test func whatWasIgnoredAtTheStartBeginsNoStop() async throws {
+    #expect(try await exitCode("signalCode", [.int]) == 130)
+    let background = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
+    #expect(try await exitCode("signalCode", [.int, .term], via: background) == 143)
   }
 
   @Test func whatWentWrongHasACodeOfItsOwn() async throws {

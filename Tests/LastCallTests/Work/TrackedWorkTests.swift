@@ -47,6 +47,38 @@ import Testing
     stuck.end()
   }
 
+  /// The report is the stop's: a server that has run for a month would else hide in millions what the stop has cost.
+  @Test(arguments: [false, true]) func whatEndedBeforeTheStopIsNotInItsReport(isLeft: Bool) async {
+    let stop = StopFixture()
+    await stop.termination.track("before") {}
+    stop.termination.beginWork("GET /before", kind: .request).end(cut: true)
+    let export = stop.termination.beginWork("GET /export", kind: .request)
+    let other = stop.termination.beginWork("GET /", kind: .request)
+    let running = stop.stop()
+    await stop.log.wait(for: .drain)
+    other.end()
+    if isLeft { stop.clock.advance(by: .seconds(20)) } else { export.end() }
+    let report = await running.value
+    #expect(report.work == [.init(kind: "request", completed: isLeft ? 1 : 2, cut: isLeft ? 1 : 0)])
+    #expect(report.exitCode == (isLeft ? 75 : 0))
+    export.end()
+  }
+
+  /// The rule of ``ExitCodes``: a handler that fails, or a caller that cancels its call, is no sign of too little grace.
+  @Test func workThatBreaksOffByItselfInTheDrainIsCountedAndChangesNoCode() async {
+    let stop = StopFixture()
+    let export = stop.termination.beginWork("GET /export", kind: .request)
+    let other = stop.termination.beginWork("GET /", kind: .request)
+    let running = stop.stop()
+    await stop.log.wait(for: .drain)
+    export.end(cut: true)
+    other.end()
+    let report = await running.value
+    #expect(report.work == [.init(kind: "request", completed: 1, cut: 1)])
+    #expect(report.abandoned.isEmpty)
+    #expect(report.result == .clean && report.exitCode == 0)
+  }
+
   /// What a service has under way ends as soon as the service is cancelled: the report still names it, and counts it once.
   @Test func workThatIsBrokenOffByTheCutOfItsServiceIsNamedAndCountedOnce() async {
     let stop = StopFixture()
