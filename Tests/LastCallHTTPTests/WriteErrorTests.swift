@@ -33,4 +33,22 @@ private final class BrokenOutput: ChannelOutboundHandler {
     #expect(connections.counts.connections == 0)
     #expect(connections.counts.requestsCompleted == 0)
   }
+
+  private struct BrokenTransport: Error {}
+
+  /// TLS has errors of its own, as of a client that ends without saying so; they come from before the bytes that this sees.
+  @Test func anErrorOfTheTransportIsNoCut() throws {
+    let connections = Connections()
+    let channel = EmbeddedChannel()
+    let drain = DrainHandler(connections: connections)
+    try channel.pipeline.syncOperations.addHandlers([drain, HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder())])
+    try channel.pipeline.syncOperations.addHandler(HTTP1DrainHandler(drain: drain))
+    try channel.connect(to: try SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+    try channel.writeInbound(ByteBuffer(string: "GET / HTTP/1.1\r\nHost: test\r\n\r\n"))
+    channel.pipeline.fireErrorCaught(BrokenTransport())
+    channel.close(promise: nil)
+    channel.embeddedEventLoop.run()
+    #expect(connections.counts.requestsAbandoned == 1)
+    #expect(connections.counts.requestsCut == 0)
+  }
 }

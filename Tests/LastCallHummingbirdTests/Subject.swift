@@ -31,6 +31,24 @@ func makeRouter(_ gate: Gate) -> Router<BasicRequestContext> {
         try await writer.finish(nil)
       })
   }
+  router.get("/broken") { _, _ in
+    Response(
+      status: .ok,
+      body: .init { writer in
+        try await writer.write(ByteBuffer(string: "begun\n"))
+        await gate.pass()
+        throw CancellationError()
+      })
+  }
+  router.post("/early") { _, _ in "early\n" }
+  router.post("/echo") { request, _ in
+    Response(
+      status: .ok,
+      body: .init { writer in
+        for try await piece in request.body { try await writer.write(piece) }
+        try await writer.finish(nil)
+      })
+  }
   router.post("/count") { request, _ in
     var count = 0
     for try await piece in request.body {

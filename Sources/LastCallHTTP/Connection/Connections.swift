@@ -20,9 +20,9 @@ public final class Connections: Sendable {
     public var requestsInFlight = 0
     /// Requests whose response the kernel has taken whole, since the start.
     public var requestsCompleted = 0
-    /// Requests that were ended by this side, since the start.
+    /// Requests that were ended by this side before their response was written, also by a handler that failed, since the start.
     public var requestsCut = 0
-    /// Requests whose client went away, since the start.
+    /// Requests whose client went away or sent what cannot be read, since the start.
     public var requestsAbandoned = 0
 
     /// Connections that were there when everything was cut.

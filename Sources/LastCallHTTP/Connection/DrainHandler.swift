@@ -23,7 +23,8 @@ public final class DrainHandler: ChannelInboundHandler {
   private var context: ChannelHandlerContext?
   private var timer: Scheduled<Void>?
   private var timerDeadline: UInt64?
-  private var clientLeft = false
+  /// The client has ended its side, its connection has broken, or what it sent cannot be read.
+  private(set) var clientLeft = false
   /// Responses that were written whole since the last flush.
   private var unconfirmed = 0
   private var isFlushing = false
@@ -64,6 +65,9 @@ public final class DrainHandler: ChannelInboundHandler {
   func write(_ bytes: ByteBuffer) {
     context?.write(wrapOutboundOut(bytes), promise: nil)
   }
+
+  /// The client has sent what cannot be read: what is not answered now ends by its doing.
+  func clientFailed() { clientLeft = true }
 
   /// What the client sends from now on is nobody's: the response that is under way says close.
   func ignoreInput() { ignoresInput = true }
@@ -271,9 +275,9 @@ extension DrainHandler {
     if machine.discardsInput { context.read() }
   }
 
-  /// Called by NIO.
+  /// Called by NIO. What comes from before this handler is the socket's error, or TLS's.
   public func errorCaught(context: ChannelHandlerContext, error: any Error) {
-    clientLeft = clientLeft || error is IOError
+    clientLeft = true
     context.fireErrorCaught(error)
   }
 

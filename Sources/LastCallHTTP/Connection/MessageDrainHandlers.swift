@@ -40,6 +40,12 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   }
 
   /// Called by NIO.
+  public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if error is HTTPParserError { drain.clientFailed() }
+    context.fireErrorCaught(error)
+  }
+
+  /// Called by NIO.
   public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
     switch unwrapOutboundIn(data) {
     case .head(var head) where head.status.kind != .informational:
@@ -110,6 +116,12 @@ public final class HTTP1DrainHandler: ChannelDuplexHandler, RemovableChannelHand
   public func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
     guard mode == .output, drain.isSending else { return context.close(mode: mode, promise: promise) }
     drain.whenSent { _ in context.close(mode: mode, promise: promise) }
+  }
+
+  /// Called by NIO.
+  public func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    if error is HTTPParserError { drain.clientFailed() }
+    context.fireErrorCaught(error)
   }
 
   /// Called by NIO.

@@ -10,8 +10,8 @@ public protocol RequestObserver: Sendable {
 public protocol RequestHandle: Sendable {
   /// The request is over. Called once, on the connection's event loop.
   ///
-  /// - Parameter cut: True when this side ended the connection before the whole response was handed to the kernel. A client that went
-  ///   away by itself is not cut.
+  /// - Parameter cut: True when this side ended the connection or the stream before the whole response was handed to the kernel, also by a
+  ///   handler that failed. A client that went away by itself, or sent what cannot be read, is not cut.
   func end(cut: Bool)
 }
 
@@ -21,7 +21,7 @@ enum RequestOutcome: Sendable, Equatable {
   case completed
   /// This side ended it.
   case cut
-  /// The client ended it.
+  /// The client ended it, or broke the protocol.
   case abandoned
 }
 
