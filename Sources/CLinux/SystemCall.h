@@ -3,6 +3,7 @@
 #define LASTCALL_SYSTEM_CALL_H
 
 #include <errno.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -65,6 +66,17 @@ static inline long lc_call5(long n, long a, long b, long c, long d, long e) { re
 static inline long lc_call3(long n, long a, long b, long c) { return lc_call6(n, a, b, c, 0, 0, 0); }
 
 #endif
+
+#ifdef LASTCALL_FREESTANDING
+extern uint64_t lc_inherited_mask; // what was blocked at our start: all is, since then
+#endif
+
+// Set by a keeper of replicas alone: in lastcall-init the linker knows that it is all zeros, and drops what asks for it.
+extern struct lc_replica {
+  char *watchdog_pid;
+  uint64_t mask;
+  int is_resumed, children_were_ignored;
+} lc_replica;
 
 static inline long lc_call2(long n, long a, long b) { return lc_call3(n, a, b, 0); }
 static inline long lc_call1(long n, long a) { return lc_call3(n, a, 0, 0); }

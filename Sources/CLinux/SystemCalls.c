@@ -177,7 +177,6 @@ long lc_set_terminal_group(int fd, int group) { return lc_call3(SYS_ioctl, fd, T
 #ifdef LASTCALL_FREESTANDING
 // A fault of our own ends us although it is blocked (sigprocmask(2)); what somebody sends is passed on.
 static const uint64_t left_alone = 0;
-extern uint64_t lc_inherited_mask; // they are blocked since the start
 #else
 // Backtraces and sanitizers catch faults. A C library's threads need 32 and 33 for themselves (nptl(7)).
 static const uint64_t left_alone =
@@ -192,6 +191,7 @@ long lc_take_signals(uint64_t *inherited) {
   long result = lc_call5(SYS_rt_sigprocmask, SIG_SETMASK, (long)&taken, (long)inherited, sizeof taken, 0);
   if (result < 0) return result;
 #endif
+  if (lc_replica.is_resumed) *inherited = lc_replica.mask;
   return lc_call5(SYS_signalfd4, -1, (long)&taken, sizeof taken, SFD_CLOEXEC | SFD_NONBLOCK, 0);
 }
 
@@ -232,7 +232,7 @@ struct kernel_sigaction {
 int lc_stop_ignoring_children(void) {
   struct kernel_sigaction plain = {.handler = SIG_DFL}, old = {.handler = SIG_DFL};
   lc_call5(SYS_rt_sigaction, SIGCHLD, (long)&plain, (long)&old, sizeof plain.mask, 0);
-  return old.handler == SIG_IGN;
+  return old.handler == SIG_IGN || lc_replica.children_were_ignored;
 }
 
 // MARK: Cgroups
@@ -319,6 +319,7 @@ static long become(const struct lc_spawn *s, const char *path) {
 #endif
   for (int i = 0; i < s->kept_count; i++) lc_set_cloexec(s->kept[i], 0);
   if (s->listen_pid) lc_write_decimal(s->listen_pid, lc_pid());
+  if (lc_replica.watchdog_pid) lc_write_decimal(lc_replica.watchdog_pid, lc_pid());
   for (int n = 1; n <= 64; n++) {
     struct kernel_sigaction action = {.handler = s->ignored & BIT(n) ? SIG_IGN : SIG_DFL};
     if ((s->ignored | s->defaulted) & BIT(n)) lc_call5(SYS_rt_sigaction, n, (long)&action, 0, sizeof action.mask, 0);

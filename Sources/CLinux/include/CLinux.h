@@ -116,6 +116,33 @@ long lc_spawn(const struct lc_spawn *s, const char *path, int *failure);
 // Ends what lc_spawn.watcher named.
 void lc_end_watcher(int pid);
 
+// What only a keeper of replicas asks for (ReplicaCalls.c).
+long lc_size(int fd); // moves to the end
+long lc_truncate(int fd, long size);
+long lc_last_byte(int fd); // of a file that can be read; -ENODATA or -EINVAL when it is empty
+long lc_read_link(const char *path, char *text, unsigned long size);
+long lc_change_owner(const char *path, unsigned user);
+long lc_memory_file(const char *name); // survives exec
+long lc_rewind(int fd);
+int lc_is_same_file(int fd, int other); // one open file under two numbers, as far as the kernel tells (kcmp(2))
+long lc_pass_credentials(int fd);
+struct lc_message {
+  int sender;    // its pid, 0 when it is in no namespace of ours
+  unsigned user; // its effective user, ~0 without credentials
+  int count;     // how many descriptors came
+  int descriptors[253];
+};
+long lc_receive_message(int fd, void *bytes, unsigned long count, struct lc_message *message); // descriptors are close-on-exec
+long lc_send_message(int fd, const void *bytes, unsigned long length, const int *descriptors, int count); // at most 253
+unsigned lc_user(void);
+long lc_become_user(unsigned user, unsigned group, const unsigned *groups, unsigned long count);
+void lc_set_umask(unsigned mask);
+long lc_set_limit(int pid, int resource, uint64_t soft, uint64_t hard); // of us for pid 0; ~0 is none
+long lc_execute(const char *path, const char *const *argv, const char *const *environment, int gives_mask_back);
+void lc_set_watchdog_pid(char *place); // where in the environment programs find their pid as WATCHDOG_PID (12 bytes of room), or NULL
+void lc_resume_signals(uint64_t inherited, int children_were_ignored); // what lc_take_signals and lc_stop_ignoring_children are to say
+                                                                       // in a keeper that a keeper has become
+
 // Writes a number that is not negative; returns the end of the text, where a NUL is.
 char *lc_write_decimal(char *text, int value);
 
