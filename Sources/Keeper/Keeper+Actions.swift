@@ -116,9 +116,7 @@ extension Keeper {
     let name: ByteView = arguments.pointer[0].map { ByteView($0) } ?? ""
     var spawn = lc_spawn_inheriting()
     do throws(StartError) {
-      let log = openHookLog()
-      if let log { (spawn.out, spawn.err) = (log.number, log.number) }
-      defer { log?.close() }
+      prepareHook(&spawn)
       hook = try spawner.start(arguments.pointer, &spawn)
       emit(.hookStarted(name))
     } catch {

@@ -94,8 +94,8 @@ public class Keeper {
   /// The main process has its streams, or needs none.
   func releaseStreams() {}
 
-  /// Where a hook's output goes; nil is where ours goes.
-  func openHookLog() -> Descriptor? { nil }
+  /// Gives a hook its streams, which are where ours go when nothing is said.
+  func prepareHook(_ spawn: inout lc_spawn) {}
 
   /// Tells who follows.
   func follow(_ line: [UInt8]) {}
@@ -221,7 +221,7 @@ public class Keeper {
     while let arrival = signals.next() { take(arrival) }
   }
 
-  private func take(_ arrival: Signals.Arrival) {
+  final func take(_ arrival: Signals.Arrival) {
     // Our own write to a reader that is gone; passed on, it would end the command, and telling of it would raise the next.
     if arrival.signal == .pipe, arrival.sender == lc_pid() { return }
     if arrival.signal == .chld {

@@ -5,7 +5,7 @@ import StopPlan
 ///
 /// The fields are written as the event is made: an enum of all of them would be packed here only to be taken apart there.
 struct KeeperEvent {
-  private(set) var json = JSONLine()
+  var json = JSONLine()
 
   @inline(never)
   init(_ name: ByteView, pid: Int32 = 0) {

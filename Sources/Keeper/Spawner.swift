@@ -15,7 +15,7 @@ final class Spawner {
     self.signals = signals
     var count = 0
     while inherited[count] != nil { count += 1 }
-    environment = .allocate(capacity: count + 4)
+    environment = .allocate(capacity: count + 5)
     var path: ByteView = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
     var listens = false
     var source = inherited
@@ -48,7 +48,9 @@ final class Spawner {
     }
     if let directory {
       next.pointee = Self.entry("NOTIFY_SOCKET=", directory, "/notify.sock")
-      next += 1
+      // By this mark an engine finds what a keeper that was killed has left.
+      next[1] = Self.entry("LASTCALL_REPLICA=", directory, "")
+      next += 2
     }
     var listenPid: UnsafeMutablePointer<CChar>?
     if listens {

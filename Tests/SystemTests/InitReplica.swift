@@ -29,11 +29,17 @@ final class InitReplica: Sendable {
   func text(_ file: String) -> String { (try? String(contentsOfFile: directory + "/" + file, encoding: .utf8)) ?? "" }
 
   /// The program's output without the log's own columns.
-  func logged() -> [String] {
-    text("log").split(separator: "\n").compactMap { line in
+  func logged(_ file: String = "log") -> [String] {
+    text(file).split(separator: "\n").compactMap { line in
       let columns = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
       return columns.count == 4 ? String(columns[3]) : nil
     }
+  }
+
+  /// A file of JSON.
+  func record(_ name: String) throws -> [String: any Sendable] {
+    let object = try JSONSerialization.jsonObject(with: Data(text(name).utf8)) as? [String: any Sendable]
+    return object ?? [:]
   }
 
   func line(_ text: String) async throws { try await eventually("\"\(text)\" in the log") { logged().contains(text) } }
@@ -88,6 +94,11 @@ final class ControlConnection: @unchecked Sendable {
       receive()
       return buffer.contains(UInt8(ascii: "\n")) || isOver
     }
+    return try take()
+  }
+
+  /// The line that has come.
+  private func take() throws -> [String: any Sendable] {
     guard let end = buffer.firstIndex(of: UInt8(ascii: "\n")) else { throw Failure("the keeper closed the connection") }
     let line = Data(buffer[..<end])
     buffer.removeFirst(end + 1)
@@ -112,6 +123,31 @@ final class ControlConnection: @unchecked Sendable {
       let object = try await next()
       if object["event"] == nil { return object }
     }
+  }
+
+  /// The listeners that the keeper hands over, and what they are called.
+  func listeners() async throws -> (listeners: Int, named: [(name: String, descriptor: Descriptor)]) {
+    try await send("listeners\n")
+    return try await handedOver()
+  }
+
+  /// The descriptors that come next, with their line.
+  func handedOver() async throws -> (listeners: Int, named: [(name: String, descriptor: Descriptor)]) {
+    var descriptors: [Descriptor] = []
+    try await eventually("descriptors from the keeper") {
+      do throws(SystemError) {
+        let message = try UnixSocket.receive(socket, limit: 65_536)
+        descriptors += message.descriptors
+        buffer += message.bytes
+      } catch { if error != .wouldBlock { throw error } }
+      return buffer.contains(UInt8(ascii: "\n"))
+    }
+    var line = try take()
+    // What is read ahead without room for descriptors would lose them.
+    while line["reply"] as? String != "listeners", buffer.contains(UInt8(ascii: "\n")) { line = try take() }
+    let names = (line["names"] as? String ?? "").components(separatedBy: ":").prefix(line["count"] as? Int ?? 0)
+    guard names.count == descriptors.count else { throw Failure("\(names.count) names for \(descriptors.count) descriptors") }
+    return (line["listeners"] as? Int ?? -1, zip(names, descriptors).map { ($0, $1) })
   }
 
   func receive() {

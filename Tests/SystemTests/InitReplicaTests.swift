@@ -28,7 +28,7 @@ import Testing
     let client = try await replica.client()
     let greeting = client.greeting
     #expect(greeting["reply"] as? String == "keeper")
-    #expect(greeting["protocol"] as? Int == 1)
+    #expect(greeting["protocol"] as? Int == 2)
     #expect(greeting["keeper"] as? Int == Int(replica.run.pid))
     #expect(greeting["state"] as? String == "running")
     let main = try #require(greeting["main"] as? Int)

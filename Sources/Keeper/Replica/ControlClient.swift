@@ -29,6 +29,17 @@ final class ControlClient {
     if output.count > Self.outputLimit { isGone = true }
   }
 
+  /// Sends it a line with descriptors. Who has not taken what came before is dropped: they cannot wait with bytes.
+  @inline(never)
+  func send(_ line: [UInt8], _ descriptors: ArraySlice<Descriptor>) {
+    flush()
+    guard output.isEmpty, let count = try? UnixSocket.send(line, descriptors, over: descriptor) else {
+      isGone = true
+      return
+    }
+    if count < line.count { line[count...].withView { output.append(text: $0) } }
+  }
+
   @inline(never)
   func flush() {
     while !output.isEmpty {

@@ -1,6 +1,6 @@
 import StopPlan
 
-/// What a client of the control socket says, one command a line (protocol version 1): a word, and what follows it.
+/// What a client of the control socket says, one command a line (protocol version 2): a word, and what follows it.
 struct ControlCommand {
   /// Why a line is no command.
   struct Mistake: Error {
@@ -21,6 +21,12 @@ struct ControlCommand {
     case status
     /// `follow SEQ`: all events after that one, and those to come.
     case follow
+    /// `listeners`: the descriptors held for others, by SCM_RIGHTS.
+    case listeners
+    /// `reopen-log`.
+    case reopenLog
+    /// `upgrade PATH`: become that lastcall-keeper. The connection's end says that it has; an error that it has not.
+    case upgrade
   }
 
   let name: Name
@@ -29,15 +35,22 @@ struct ControlCommand {
   init(line: ByteView) throws(Mistake) {
     rest = line
     name =
-      switch rest.take(before: UInt8(ascii: " ")).position(among: "stop kill escalate signal status follow") {
+      switch rest.take(before: UInt8(ascii: " ")).position(among: "stop kill escalate signal status follow listeners reopen-log upgrade") {
       case 0: .stop
       case 1: .kill
       case 2: .escalate
       case 3: .signal
       case 4 where rest.isEmpty: .status
       case 5: .follow
+      case 6 where rest.isEmpty: .listeners
+      case 7 where rest.isEmpty: .reopenLog
+      case 8: .upgrade
       default:
-        throw Mistake(text: "expected: stop ID DEADLINE PLAN, kill ID, escalate ID, signal SIGNAL SCOPE, status, or follow SEQ")
+        throw Mistake(
+          text: """
+            expected: stop ID DEADLINE PLAN, kill ID, escalate ID, signal SIGNAL SCOPE, status, follow SEQ, listeners, reopen-log, or \
+            upgrade PATH
+            """)
       }
   }
 
@@ -52,6 +65,12 @@ struct ControlCommand {
     guard let signal = Signal(text: rest.take(before: UInt8(ascii: " "))) else { throw Mistake(text: "expected a signal") }
     guard let scope = StopPlan.Scope(text: rest) else { throw Mistake(text: "expected a scope: main, group, rest or tree") }
     return (signal, scope)
+  }
+
+  /// The absolute path that follows.
+  func path() throws(Mistake) -> ByteView {
+    guard rest[0] == UInt8(ascii: "/") else { throw Mistake(text: "expected an absolute path") }
+    return rest
   }
 
   /// What follows `stop` or `kill`.

@@ -3,10 +3,18 @@ import StopPlan
 
 /// The keeper's last events, numbered, for clients that come late: as many lines as fit a bound, a gap marked as a gap.
 struct EventRing {
-  private var lines: [UInt8] = []
-  private var firstSequence: Int64 = 1
+  private(set) var lines: [UInt8] = []
+  private(set) var firstSequence: Int64 = 1
 
   static let sizeLimit = 65_536
+
+  init() {}
+
+  /// The ring of the keeper that became us.
+  init(lines: [UInt8], firstSequence: Int64) {
+    self.lines = lines
+    self.firstSequence = firstSequence
+  }
 
   /// Keeps a line, and forgets the oldest when there are too many.
   mutating func keep(_ line: [UInt8]) {

@@ -4,6 +4,9 @@ import StopPlan
 
 /// What a keeper has open for its engine in a replica's run directory.
 final class Replica {
+  /// The most clients that are connected at once.
+  static let clientLimit = 16
+
   let directory: Path
   /// The control socket.
   let listener: Descriptor
@@ -13,40 +16,64 @@ final class Replica {
   private(set) var clients = InlineArray<16, ControlClient?>(repeating: nil)
   /// The descriptors that the program keeps open.
   let kept = UnsafeMutablePointer<Int32>.allocate(capacity: 2)
-  private var log: OutputLog
-  private(set) var output: OutputLog.Stream
-  private(set) var error: OutputLog.Stream
+  var output: OutputLog
+  /// What hooks write, once one was started.
+  var hooks: OutputLog?
+  private let policy: LogFile.Policy
 
-  private init(
-    _ directory: Path, listener: Descriptor, notify: Descriptor, log: Descriptor, output: OutputLog.Stream, error: OutputLog.Stream
-  ) {
+  private init(_ directory: Path, listener: Descriptor, notify: Descriptor, _ output: OutputLog, _ policy: LogFile.Policy) {
     self.directory = directory
     self.listener = listener
     self.notify = notify
-    self.log = OutputLog(file: log)
     self.output = output
-    self.error = error
-    kept[0] = output.reader?.number ?? -1
-    kept[1] = error.reader?.number ?? -1
+    self.policy = policy
+    keep(output)
   }
 
   deinit { kept.deallocate() }
 
   /// Opens what a keeper needs in a run directory. Apart from `init`: an object that is half made would have to be taken apart.
   @inline(never)
-  static func open(_ directory: ByteView) throws(SystemError) -> Replica {
+  static func open(_ directory: ByteView, _ options: ReplicaOptions) throws(SystemError) -> Replica {
     let path = Path(directory)
-    return Replica(
-      path, listener: try UnixSocket.listen(at: path.appending("control.sock")),
-      notify: try UnixSocket.datagram(at: path.appending("notify.sock")),
-      log: try path.appending("log").open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW),
-      output: try OutputLog.Stream(" stdout "), error: try OutputLog.Stream(" stderr "))
+    let listener = try UnixSocket.listen(at: path.appending("control.sock"))
+    let notify = try UnixSocket.datagram(at: path.appending("notify.sock"))
+    try UnixSocket.passCredentials(notify)
+    if let user = options.notifyUser {
+      let result = path.appending("notify.sock").withCString { lc_change_owner($0, user) }
+      if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: 0 &- result)) }
+    }
+    var log = LogFile("log", in: path, options.log)
+    try log.open()
+    return Replica(path, listener: listener, notify: notify, try OutputLog(log), options.log)
   }
 
-  /// The program has its own ends of its streams.
-  func started() {
-    output.started()
-    error.started()
+  /// Goes on with what the keeper that became us had open.
+  static func resume(_ directory: ByteView, _ options: ReplicaOptions, from state: ReplicaState) -> Replica? {
+    guard let listener = state.descriptor(.listener), let notify = state.descriptor(.notify) else { return nil }
+    let path = Path(directory)
+    var log = LogFile("log", in: path, options.log)
+    log.resume(from: state)
+    let output = OutputStream(
+      " stdout ", 0, reader: state.descriptor(.output), partial: state.text(.outputPartial), held: state.text(.outputHeld))
+    let error = OutputStream(
+      " stderr ", 1, reader: state.descriptor(.error), partial: state.text(.errorPartial), held: state.text(.errorHeld))
+    return Replica(path, listener: listener, notify: notify, OutputLog(log, output: output, error: error), options.log)
+  }
+
+  /// Opens the hooks' log and streams.
+  func openHooks() {
+    if hooks != nil { return }
+    var log = LogFile("hooks.log", in: directory, policy)
+    // Without a log its streams are read nevertheless, and their lines are counted as lost.
+    try? log.open()
+    hooks = try? OutputLog(log)
+  }
+
+  /// Has who is started next keep the read ends of its streams open: a keeper's death must not end it by SIGPIPE.
+  func keep(_ log: OutputLog) {
+    kept[0] = log.output.reader?.number ?? -1
+    kept[1] = log.error.reader?.number ?? -1
   }
 
   // MARK: - Clients
@@ -80,43 +107,21 @@ final class Replica {
     }
   }
 
-  // MARK: - Output
+  // MARK: - Records
 
-  /// Moves what the program wrote into the log, at most `rounds` times 16 KiB of each stream.
-  func readOutput(rounds: Int) {
-    Self.read(&output, rounds, &log)
-    Self.read(&error, rounds, &log)
-  }
-
-  /// Writes what had no newline yet.
-  func finishOutput() {
-    log.finish(&output)
-    log.finish(&error)
-  }
-
-  @inline(never)
-  private static func read(_ stream: inout OutputLog.Stream, _ rounds: Int, _ log: inout OutputLog) {
-    var bytes: [UInt8] = []
-    for _ in 0..<rounds {
-      guard let reader = stream.reader, (try? reader.read(into: &bytes, count: 16_384)) != nil else { return }
-      if bytes.isEmpty {
-        reader.close()
-        stream.reader = nil
-        return
-      }
-      bytes.withView { log.append($0, &stream) }
-    }
-  }
-
-  // MARK: - The exit record
-
-  /// Writes the exit record so that it is there whole or not at all.
-  func record(_ line: [UInt8]) throws(SystemError) {
-    let temporary = directory.appending("exit.json.new")
-    let file = try temporary.open(O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW)
-    defer { file.close() }
-    try file.write(line)
-    _ = lc_sync(file.number)
-    try temporary.rename(to: directory.appending("exit.json"))
+  /// Writes a record, `NAME.json`, so that it is there whole or not at all.
+  /// - Parameter isLasting: whether it outlives the machine's crash too. Waiting for the disk takes longer than all else at a start.
+  func record(_ name: ByteView, _ line: [UInt8], isLasting: Bool) throws(SystemError) {
+    var file: [UInt8] = []
+    file.append(text: name)
+    file.append(text: ".json")
+    let final = file.withView { directory.appending($0) }
+    file.append(text: ".new")
+    let temporary = file.withView { directory.appending($0) }
+    let output = try temporary.open(O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW)
+    defer { output.close() }
+    try output.write(line)
+    if isLasting { _ = lc_sync(output.number) }
+    try temporary.rename(to: final)
   }
 }

@@ -2,10 +2,10 @@ import CLinux
 import Linux
 import StopPlan
 
-/// The keeper's control socket and the program's own notifications.
+/// The keeper's control socket.
 extension ReplicaKeeper {
   /// The version of the control protocol.
-  static var protocolVersion: Int64 { 1 }
+  static var protocolVersion: Int64 { 2 }
 
   /// Reads a part of what a client has sent and answers the lines that are whole.
   func serve(_ client: ControlClient) {
@@ -41,7 +41,10 @@ extension ReplicaKeeper {
   private func carryOut(_ line: ByteView, for client: ControlClient) throws(ControlCommand.Mistake) -> [UInt8]? {
     var command = try ControlCommand(line: line)
     switch command.name {
-    case .stop, .kill: feed(.stop(try command.request()))
+    case .stop, .kill:
+      let request = try command.request()
+      if machine.deadline == nil { stopId = request.id }
+      feed(.stop(request))
     case .escalate: feed(.escalate(id: try command.id()))
     case .signal:
       let (signal, scope) = try command.signal()
@@ -51,6 +54,11 @@ extension ReplicaKeeper {
       let sequence = try command.sequence()
       client.follows = true
       return events.lines(after: sequence)
+    case .listeners:
+      handOver(to: client)
+      return []
+    case .reopenLog: reopenLogs()
+    case .upgrade: throw ControlCommand.Mistake(text: upgrade(to: try command.path()))
     }
     return nil
   }
@@ -61,38 +69,22 @@ extension ReplicaKeeper {
     var json = JSONLine()
     json.field("reply", text: kind)
     json.field("protocol", Self.protocolVersion)
-    json.field("keeper", Int64(lc_pid()))
-    json.field("main", Int64(main))
+    json.field("resume", StateWriter.version)
+    var version = HelpText.version(.own)
+    _ = version.take(before: UInt8(ascii: " "))
+    json.field("version", text: version.take(before: UInt8(ascii: "\n")))
+    identity.append(to: &json)
     json.field("seq", lastSequence)
-    json.field("state", text: mainStatus != nil ? "ended" : machine.deadline == nil ? "running" : "stopping")
+    json.field("state", text: mainStatus != nil ? "ended" : machine.deadline != nil ? "stopping" : main == 0 ? "starting" : "running")
     if let mainStatus { json.field(mainStatus) }
-    if let deadline = machine.deadline { json.field("deadline", deadline.nanoseconds) }
-    json.field("ready", isReady)
-    if !statusText.isEmpty { statusText.withView { json.field("status", text: $0) } }
+    if let deadline = machine.deadline {
+      if let stopId { json.field("stop", Int64(bitPattern: stopId)) }
+      json.field("deadline", deadline.nanoseconds)
+    }
+    json.field("ready", says.isReady)
+    if !says.status.isEmpty { says.status.withView { json.field("status", text: $0) } }
+    if store.limit > 0 { json.field("stored", Int64(store.stored.count)) }
     json.close()
     return json.bytes
-  }
-
-  func readNotifications() {
-    var datagram: [UInt8] = []
-    // Not all there is: a program that never ceases to say how it is must not keep us from its signals and from the clock.
-    for _ in 0..<16 {
-      guard (try? replica.notify.receive(into: &datagram, count: 4096)) != nil else { return }
-      datagram.withView { note($0) }
-    }
-  }
-
-  private func note(_ datagram: ByteView) {
-    let message = NotifyMessage(datagram)
-    if let text = message.status {
-      statusText.removeAll()
-      statusText.append(text: text)
-      emit(.notifyStatus(text))
-    }
-    if message.isReady, !isReady {
-      isReady = true
-      emit(.notifyReady)
-    }
-    if message.isStopping { emit(.notifyStopping) }
   }
 }
