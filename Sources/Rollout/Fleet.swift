@@ -85,7 +85,9 @@ struct Fleet: Sendable {
   /// The ready replica that is next to settle.
   mutating func firstSettling() -> (number: ReplicaNumber, since: Instant)? {
     while let head = settling.head {
-      if let replica = replicas[head.number], !replica.isAvailable, replica.phase == .ready(since: head.key) { return (head.number, head.key) }
+      if let replica = replicas[head.number], !replica.isAvailable, replica.phase == .ready(since: head.key) {
+        return (head.number, head.key)
+      }
       settling.removeFirst()
     }
     return nil
@@ -166,7 +168,11 @@ struct Fleet: Sendable {
     case .ready(let since):
       if !replica.isAvailable { settling.insert(number, at: since) }
       guard isLeaving(replica) else { break }
-      if replica.isAvailable { leavingAvailable.insert(number, at: Self.rank(replica)) } else { leavingReady.insert(number, at: Self.rank(replica)) }
+      if replica.isAvailable {
+        leavingAvailable.insert(number, at: Self.rank(replica))
+      } else {
+        leavingReady.insert(number, at: Self.rank(replica))
+      }
     case .stopping: break
     }
     // Stale entries behind one that holds are dropped together, so that an app that flaps for years keeps its size.
