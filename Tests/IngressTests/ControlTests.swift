@@ -66,7 +66,7 @@ import Testing
       await harness.engine.close()
       await #expect(throws: IngressError.connectionLost) { try await harness.engine.status() }
       for await _ in harness.engine.events where false {}
-      let next = try await IngressClient.connect(harness.controlPath)
+      let next = try await IngressClient.connect(harness.controlPath, timeout: .seconds(120))
       let status = try await next.status()
       #expect(status.replicas.map(\.replica) == ["r0", "r1"])
       #expect(status.replicas.map(\.state) == [.draining, .ready])

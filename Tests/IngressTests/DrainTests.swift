@@ -119,9 +119,11 @@ private final class Load: Sendable {
       let path = "\(directory)/ingress-\(getpid())-\(port)-\(name).sock"
       var configuration = IngressConfiguration(listener: dup(shared), controlPath: path)
       // Longer than any client takes for its next request here.
-      configuration.limits.drainLinger = .seconds(60)
+      configuration.limits.drainLinger = .seconds(600)
+      configuration.limits.connectTimeout = .seconds(60)
+      configuration.limits.holdTime = .seconds(600)
       let proxy = try await IngressProxy.start(configuration)
-      let engine = try await IngressClient.connect(path)
+      let engine = try await IngressClient.connect(path, timeout: .seconds(120))
       try await engine.add("web", backend.address)
       return (proxy, engine)
     }

@@ -314,7 +314,7 @@ import Testing
       // Nothing received: nothing answered.
       #expect(try await blocking { try harness.connect().readToEnd() } == [])
     }
-    try await withProxy([backend.address], { $0.limits.clientHead = .seconds(5) }) { harness in
+    try await withProxy([backend.address], { $0.limits.clientHead = .seconds(15) }) { harness in
       try await blocking {
         let client = try harness.connect()
         try client.send(get() + "GET / HT")

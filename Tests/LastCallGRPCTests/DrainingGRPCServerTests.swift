@@ -4,7 +4,7 @@ import LastCallGRPC
 import LastCallTestKit
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct DrainingGRPCServerTests {
+@Suite(.timeLimit(.minutes(10))) struct DrainingGRPCServerTests {
   @Test func rpcsInFlightEndAndTheReportIsClean() async throws {
     let stop = GRPCFixture()
     let running = stop.run()

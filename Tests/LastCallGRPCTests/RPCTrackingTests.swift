@@ -6,7 +6,7 @@ import Testing
 @testable import LastCall
 
 /// The interceptor by itself: when an RPC counts as ended, and as what.
-@Suite(.timeLimit(.minutes(2))) struct RPCTrackingTests {
+@Suite(.timeLimit(.minutes(10))) struct RPCTrackingTests {
   typealias Response = StreamingServerResponse<String>
 
   let stop = GRPCFixture()

@@ -6,7 +6,7 @@ import ServiceLifecycle
 import Testing
 
 /// RPCs that do not end by themselves, and servers that do not begin.
-@Suite(.timeLimit(.minutes(2))) struct UnendingRPCTests {
+@Suite(.timeLimit(.minutes(10))) struct UnendingRPCTests {
   @Test func anRPCThatDoesNotEndIsCutAtTheLimitAndNamed() async throws {
     let stop = GRPCFixture()
     let running = stop.run()

@@ -69,8 +69,11 @@ private final class Successor: ChannelInboundHandler {
 
 @Suite struct PlainNIOTests {
   @Test(arguments: [false, true]) func aPlainServerDrains(_ isTyped: Bool) async throws {
+    // What it sees must be no bound of the drain, however long it waits for the processor.
+    var limits = DrainLimits()
+    (limits.linger, limits.request, limits.readOff) = (.seconds(600), .seconds(600), .seconds(600))
     let server = DrainingServer(
-      listener: try .bind(host: "127.0.0.1", port: 0), pipeline: PlainPipeline(isTyped: isTyped), connections: Connections(),
+      listener: try .bind(host: "127.0.0.1", port: 0), pipeline: PlainPipeline(isTyped: isTyped), connections: Connections(limits: limits),
       logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
     let running = Task { try await server.run() }
     let client = try Socket.connect(port: Int(server.port ?? 0))

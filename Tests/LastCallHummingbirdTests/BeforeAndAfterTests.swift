@@ -11,7 +11,7 @@ import Wire
     case plain
     case ours
 
-    func start(_ limits: DrainLimits = .minute) async throws -> Subject {
+    func start(_ limits: DrainLimits = .ample) async throws -> Subject {
       switch self {
       case .plain: try await Subject.plain()
       case .ours: try Subject.ours(limits)
@@ -111,9 +111,9 @@ import Wire
   /// Twenty requests, sent after the stop behind one in flight. Plain: those that were read by then are served, no response says close, and
   /// what was not read resets the connection, which can take responses with it. Ours, without linger: the
   /// response in flight says close, so the client knows that the others were not handled; with one they are served, and the last says it.
-  @Test(arguments: [(Server.plain, Duration.zero), (.ours, .zero), (.ours, .seconds(60))])
+  @Test(arguments: [(Server.plain, Duration.zero), (.ours, .zero), (.ours, .seconds(600))])
   func pipelinedRequests(_ server: Server, _ linger: Duration) async throws {
-    let subject = try await server.start(.minute.with(\.linger, linger))
+    let subject = try await server.start(.ample.with(\.linger, linger))
     let client = try subject.connect()
     try client.send("GET /hold HTTP/1.1\r\nHost: test\r\n\r\n")
     await subject.gate.holds()
@@ -142,7 +142,7 @@ import Wire
 
   /// A client that has fifty requests in flight without end. Plain Hummingbird serves it as long as it is fast enough; ours ends it.
   @Test func pipeliningWithoutEnd() async throws {
-    let subject = try Subject.ours(.minute.with(\.linger, .milliseconds(50)))
+    let subject = try Subject.ours(.ample.with(\.linger, .milliseconds(50)))
     let client = try subject.connect()
     let next = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
     try client.send(String(repeating: next, count: 50))

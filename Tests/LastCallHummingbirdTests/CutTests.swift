@@ -188,7 +188,7 @@ import Wire
 extension HummingbirdService.Options {
   static var patient: Self {
     var options = Self()
-    options.cutLimit = .seconds(60)
+    options.cutLimit = .seconds(600)
     return options
   }
 

@@ -53,7 +53,7 @@ import Wire
 
   /// Go: not before 5 s and not after 7. Here the bound is the one that was set.
   @Test("TestServerShutdownStateNew") func testServerShutdownStateNew() async throws {
-    let subject = try Subject.ours(.minute.with(\.request, .milliseconds(300)))
+    let subject = try Subject.ours(.ample.with(\.request, .milliseconds(300)))
     let client = try subject.connect()
     await subject.recorder.sees([.new])
     let begun = ContinuousClock.now
@@ -108,7 +108,7 @@ import Wire
 
   /// Go: the idle connection is closed. Here it is closed after the linger.
   @Test("TestServerSetKeepAlivesEnabledClosesConns") func testServerSetKeepAlivesEnabledClosesConns() async throws {
-    let subject = try Subject.ours(.minute.with(\.linger, .milliseconds(50)))
+    let subject = try Subject.ours(.ample.with(\.linger, .milliseconds(50)))
     let service = try #require(subject.service)
     let client = try subject.connect()
     #expect(try await blocking { try client.get("/") }.saysClose == false)
@@ -159,7 +159,7 @@ import Wire
 
   /// Shutdown during a stream. Go sends GOAWAY with the last stream at once; here it is the second of two.
   @Test("TestServerGracefulShutdown (x/net/http2)") func testServerGracefulShutdown() async throws {
-    let subject = try Subject.ours(.minute.with(\.pingAck, .milliseconds(20)), options: .withHTTP2)
+    let subject = try Subject.ours(.ample.with(\.pingAck, .milliseconds(20)), options: .withHTTP2)
     let client = try subject.connect()
     try client.beginHTTP2()
     try client.get("/hold", stream: 1)
@@ -182,7 +182,7 @@ import Wire
     "TestServerCancelsReadTimeoutWhenIdle",
     arguments: ["TestServerCancelsReadTimeoutWhenIdle", "TestServerCancelsReadHeaderTimeoutWhenIdle"])
   func testServerCancelsReadTimeoutWhenIdle(_ name: String) async throws {
-    let subject = try Subject.ours(.minute.with(\.request, .zero))
+    let subject = try Subject.ours(.ample.with(\.request, .zero))
     let service = try #require(subject.service)
     let client = try subject.connect()
     _ = try await blocking { try client.get("/") }

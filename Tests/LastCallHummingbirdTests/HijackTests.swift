@@ -56,7 +56,7 @@ extension HummingbirdService.Options {
   }
 
   @Test func aMessageThatComesDuringTheStopIsAnsweredBeforeTheClose() async throws {
-    let subject = try Subject.ours(.minute.with(\.lastMessage, .seconds(60)), options: .withEcho)
+    let subject = try Subject.ours(.ample.with(\.lastMessage, .seconds(600)), options: .withEcho)
     let client = try await upgraded(subject)
     await subject.stop()
     try client.send(WebSocketWireFrame(WebSocketWireFrame.text, Array("late".utf8)))
@@ -66,7 +66,7 @@ extension HummingbirdService.Options {
   }
 
   @Test func aClientThatDoesNotAnswerIsBounded() async throws {
-    let subject = try Subject.ours(.minute.with(\.upgraded, .milliseconds(100)), options: .withEcho)
+    let subject = try Subject.ours(.ample.with(\.upgraded, .milliseconds(100)), options: .withEcho)
     let client = try await upgraded(subject)
     let begun = ContinuousClock.now
     await subject.stop()

@@ -102,10 +102,10 @@ struct Subject: Sendable {
   let service: HummingbirdService?
   let recorder: Recorder
 
-  /// A ``HummingbirdService`` in a ServiceGroup. The bounds of the drain are a minute each unless a test says otherwise, so that what a
-  /// test sees is no bound.
+  /// A ``HummingbirdService`` in a ServiceGroup. The bounds of the drain are ten minutes each unless a test says otherwise, so that what a
+  /// test sees is no bound, also where a test waits a minute for the processor.
   static func ours(
-    _ limits: DrainLimits = .minute, options: HummingbirdService.Options = .init(), listener: Listener? = nil, observes: Bool = false
+    _ limits: DrainLimits = .ample, options: HummingbirdService.Options = .init(), listener: Listener? = nil, observes: Bool = false
   ) throws -> Subject {
     let host = ownLoopbackAddress()
     let gate = Gate()
@@ -141,7 +141,11 @@ struct Subject: Sendable {
   func connect() throws -> Socket { try Socket.connect(host: host, port: port) }
 
   /// Begins the stop; what was begun before is there when it returns, for ``ours(_:options:listener:observes:)``.
-  func stop() async { await group.triggerGracefulShutdown() }
+  func stop() async {
+    // The group only notes that it is to shut down, and does so some time later.
+    service?.connections.drain()
+    await group.triggerGracefulShutdown()
+  }
 
   /// Waits until a connection is refused.
   func refuses() async throws {
@@ -152,10 +156,10 @@ struct Subject: Sendable {
 }
 
 extension DrainLimits {
-  static var minute: DrainLimits {
+  static var ample: DrainLimits {
     var limits = DrainLimits()
     for bound in [\.linger, \.request, \.readOff, \.upgraded, \.pingAck] as [WritableKeyPath<DrainLimits, Duration>] {
-      limits[keyPath: bound] = .seconds(60)
+      limits[keyPath: bound] = .seconds(600)
     }
     return limits
   }

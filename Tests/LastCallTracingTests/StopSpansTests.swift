@@ -5,7 +5,7 @@ import LastCallTracing
 import Testing
 import Tracing
 
-@Suite(.timeLimit(.minutes(2))) struct StopSpansTests {
+@Suite(.timeLimit(.minutes(10))) struct StopSpansTests {
   let clock = TestClock()
   let signals = TestSignals()
   let log = CapturedLog()

@@ -113,7 +113,7 @@ import Testing
 
   @Test(arguments: ["", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345"])
   func stall(_ text: String) throws {
-    let (_, counts) = try failures(change: { $0.timeout = .milliseconds(150) }) { connection in
+    let (_, counts) = try failures(change: { $0.timeout = .seconds(1) }) { connection in
       _ = connection.readRequest()
       connection.send(text)
       connection.awaitEnd()

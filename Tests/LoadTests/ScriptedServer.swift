@@ -1,21 +1,23 @@
 import Foundation
 import Glibc
 import Load
+import Synchronization
 import Testing
 
 /// A server on a free port of 127.0.0.1 that does to each connection what a closure says.
 final class ScriptedServer: Sendable {
   let port: UInt16
-  private let listener: Int32
+  private let listener: Listener
 
   /// - Parameter handler: called on a thread of its own for every connection; the connection is closed afterwards.
   init(backlog: Int32 = 128, handler: (@Sendable (ServerConnection) -> Void)?) throws {
-    listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    let owner = Listener(listener)
+    self.listener = owner
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
     var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let listener = listener
     let bound = withUnsafeMutablePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         bind(listener, $0, length) == 0 && getsockname(listener, $0, &length) == 0
@@ -26,10 +28,11 @@ final class ScriptedServer: Sendable {
     guard let handler else { return }
     guard listen(listener, backlog) == 0 else { throw POSIXError(.EADDRINUSE) }
     guard backlog > 0 else { return }
+    owner.isAccepting.withLock { $0 = true }
     let thread = Thread {
       while true {
         let connection = accept(listener, nil, nil)
-        guard connection >= 0 else { return }
+        guard connection >= 0 else { return owner.close() }
         let worker = Thread {
           let connection = ServerConnection(descriptor: connection)
           handler(connection)
@@ -41,10 +44,29 @@ final class ScriptedServer: Sendable {
     thread.start()
   }
 
-  deinit {
-    // Wakes the accepting thread, which then finds no listener and ends.
-    shutdown(listener, Int32(SHUT_RDWR))
-    close(listener)
+  deinit { listener.stop() }
+}
+
+/// A listening descriptor that is closed once, by the thread that accepts on it if there is one: as soon as it is closed its number may be that of another
+/// test's listener, whose connections such a thread would take.
+private final class Listener: Sendable {
+  private let descriptor: Int32
+  private let isClosed = Mutex(false)
+  let isAccepting = Mutex(false)
+
+  init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+  func stop() {
+    guard isAccepting.withLock({ $0 }) else { return close() }
+    // Wakes the accepting thread, which closes it.
+    isClosed.withLock { closed in if !closed { shutdown(descriptor, Int32(SHUT_RDWR)) } }
+  }
+
+  func close() {
+    isClosed.withLock { closed in
+      if !closed { _ = Glibc.close(descriptor) }
+      closed = true
+    }
   }
 }
 

@@ -16,6 +16,7 @@ import ServiceLifecycle
     case "stuck": configuration.grace = .milliseconds(200)
     default: break
     }
+    if name == "stuckByEnvironment", configuration.grace != .milliseconds(500) { exit(1) }
     let termination = Termination(configuration: configuration, logger: Logger(label: "case"))
     if name == "exitHandler" { atexit { while true { usleep(100_000) } } }
     if name == "failing" { termination.add(Failing(), name: "failing") }

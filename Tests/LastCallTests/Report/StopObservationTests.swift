@@ -5,7 +5,7 @@ import MetricsTestKit
 import Testing
 
 /// One suite, since swift-metrics has one factory for the process.
-@Suite(.timeLimit(.minutes(2)), .serialized) struct StopObservationTests {
+@Suite(.timeLimit(.minutes(10)), .serialized) struct StopObservationTests {
   private static let metrics: TestMetrics = {
     let metrics = TestMetrics()
     MetricsSystem.bootstrap(metrics)

@@ -4,7 +4,7 @@ import Testing
 
 @testable import LastCall
 
-@Suite(.timeLimit(.minutes(2))) struct TerminationReportTests {
+@Suite(.timeLimit(.minutes(10))) struct TerminationReportTests {
   @Test func itIsOneLineAndJSON() async throws {
     let stop = StopFixture()
     stop.termination.onStop(.flush, "metrics") { context in

@@ -3,7 +3,7 @@ import LastCall
 import Testing
 
 /// Go's os/signal cases (src/os/signal/signal_test.go), by name. Each runs in a process of its own: `Tests/SignalCases`.
-@Suite(.timeLimit(.minutes(5))) struct GoSignalTests {
+@Suite(.timeLimit(.minutes(10))) struct GoSignalTests {
   static let hangup = ChildProcess.Ending.signalled(.hangup)
   static let interrupt = ChildProcess.Ending.signalled(.interrupt)
 

@@ -3,7 +3,7 @@ import LastCallTestKit
 import ServiceLifecycle
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) struct TerminationTests {
+@Suite(.timeLimit(.minutes(10))) struct TerminationTests {
   @Test func phasesAreInOrderAndDependentsBeforeWhatTheyNeed() async {
     let stop = StopFixture()
     stop.hook(.exit, "admin")

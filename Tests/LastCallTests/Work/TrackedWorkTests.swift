@@ -3,7 +3,7 @@ import Testing
 
 @testable import LastCall
 
-@Suite(.timeLimit(.minutes(2))) struct TrackedWorkTests {
+@Suite(.timeLimit(.minutes(10))) struct TrackedWorkTests {
   /// The line of the documentation, word for word.
   @Test func theLogSaysOnceASecondWhatIsStillAwaited() async {
     let stop = StopFixture()
