@@ -48,7 +48,11 @@ public struct AppFile: Equatable, Sendable {
       throw AppFileError([Mistake(file: path, position: error.position, path: "", message: error.message)])
     }
     let contents = reader.read(root)
-    guard reader.reader.mistakes.isEmpty, let contents else { throw AppFileError(reader.reader.mistakes) }
+    let mistakes = reader.reader.mistakes
+    guard mistakes.isEmpty, let contents else {
+      // Those of files that it names come after its own.
+      throw AppFileError(mistakes.filter { $0.file == path } + mistakes.filter { $0.file != path })
+    }
     name = contents.name
     apps = contents.apps
     self.path = path

@@ -22,7 +22,16 @@ import Testing
           preStop: { http: { path: /drain, method: POST, port: 9 } }
         update: { surge: 25%, unavailable: 0, deadline: 60s, settle: 3s }
         restart: { policy: on-failure, backoff: 1s..60s }
-      worker: { command: &c [worker, -v], env: *e, ready: { exec: *c } }
+        sidecars:
+          - { name: mesh, command: [./mesh, $PORT], env: { A: b }, ready: { tcp: 9001 }, stop: { plan: TERM/5, preStop: { sleep: 1 } } }
+        exits: { 0: done, 75: restart, SIGKILL: stop }
+        logs: { size: 10MiB, keep: 5, full: drop }
+        limits: { files: 1024..65536, processes: 512, core: unlimited }
+        notify: { watchdog: 10s, extend: 5m, store: 16 }
+      worker: { command: &c [worker, -v], env: *e, ready: { exec: *c }, live: { exec: *c, after: 1s, failures: 2 }, after: [web, once] }
+      once: { kind: job, command: *c, restart: { policy: never }, envFiles: [{ path: ./x.env, optional: true, secret: true }], secrets: [HOME] }
+      timed: { kind: job, command: *c, schedule: "*/5 0-4 1,2 JAN-DEC/2 *", umask: 027, user: root:0 }
+      boxed: { image: nginx:$COLOR, runtime: podman, podman: [--memory=1g], command: [nginx], reload: { signal: HUP } }
     """
 
   static let scraps = [
@@ -31,18 +40,27 @@ import Testing
     "\u{E000}", "\u{2028}", "é", "🛑", "~", "null", "true", "-1", "99999999999999999999", "0x7f", "1e9", "$", "$$", "${", "$PORT", "$NONE",
     "%", "---\n", "...\n",
     "../", "/", "\\", "\\x00", "live: 1\n", "via: socket", "  ", "KILL/", "hook(", "pause(1)/", "..", "@", "`",
+    "kind: job\n", "after: web", "after: [once, web]", "schedule: '@daily'\n", "unlimited", "10MiB", "image: x\n", "runtime: podman\n",
+    "0..1",
+    "SIGKILL", "web", "mesh",
   ]
 
   @Test func theUnchangedFileIsGood() {
     #expect(mistakes(Self.good).isEmpty)
   }
 
+  /// In block style other mutations are likely: of indentation and dashes.
+  @Test(arguments: 100..<112 as Range<UInt64>)
+  func mutationsOfBlocksGiveAFileOrMistakes(_ seed: UInt64) { mutate(fullFile, seed, rounds: 120) }
+
   @Test(arguments: 0..<20 as Range<UInt64>)
-  func mutationsGiveAFileOrMistakes(_ seed: UInt64) {
+  func mutationsGiveAFileOrMistakes(_ seed: UInt64) { mutate(Self.good, seed, rounds: 60) }
+
+  private func mutate(_ good: String, _ seed: UInt64, rounds: Int) {
     var random = SeededRandom(seed: seed)
     var files = 0
-    for round in 0..<60 {
-      var scalars = Array(Self.good.unicodeScalars)
+    for round in 0..<rounds {
+      var scalars = Array(good.unicodeScalars)
       for _ in 0...Int.random(in: 0..<2, using: &random) { mutate(&scalars, using: &random) }
       var text = String.UnicodeScalarView()
       text.append(contentsOf: scalars)
@@ -51,7 +69,11 @@ import Testing
         let file = try read(String(text))
         files += 1
         #expect(!file.apps.isEmpty, "seed \(seed), round \(round)")
-        for app in file.apps { #expect(!app.command(port: 1).isEmpty) }
+        #expect(file.startOrder.sorted() == file.apps.map(\.name).sorted(), "seed \(seed), round \(round)")
+        for app in file.apps {
+          #expect(!app.command(port: 1).isEmpty)
+          #expect((try? App(json: app.json())) == app, "seed \(seed), round \(round)")
+        }
       } catch {
         #expect(!error.mistakes.isEmpty, "seed \(seed), round \(round)")
         for mistake in error.mistakes {
@@ -62,7 +84,7 @@ import Testing
       }
     }
     // Both ends are reached, or the mutations are too mild or too wild to show anything.
-    #expect(files > 0 && files < 60, "seed \(seed): \(files) files")
+    #expect(files > 0 && files < rounds, "seed \(seed): \(files) files")
   }
 
   private func mutate(_ scalars: inout [Unicode.Scalar], using random: inout SeededRandom) {
