@@ -156,7 +156,7 @@ struct Remove: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rm", abstract: "Forget an app that is stopped.",
     discussion: "It comes back with the next deploy while the file names it. Its events and revisions are kept.")
-  @OptionGroup var file: FileOption
+  @OptionGroup var file: LongFileOption
   @Flag(name: .shortAndLong, help: "Stop it first, by plan.") var force = false
   @Argument(help: "The app.", completion: AppNames.completion()) var name: String
 

@@ -4,10 +4,22 @@ import Engine
 import Foundation
 
 /// The app file that a command is about.
-struct FileOption: ParsableArguments {
+struct FileOption: ParsableArguments, FileNaming {
   @Option(name: [.customShort("f"), .customLong("file")], help: "The app file.", completion: .file(extensions: ["yaml", "yml"]))
   var path = AppFile.defaultName
+}
 
+/// The app file, where -f means to follow.
+struct LongFileOption: ParsableArguments, FileNaming {
+  @Option(name: .customLong("file"), help: "The app file.", completion: .file(extensions: ["yaml", "yml"])) var path = AppFile.defaultName
+}
+
+/// What names an app file.
+protocol FileNaming {
+  var path: String { get }
+}
+
+extension FileNaming {
   var environment: [String: String] { ProcessInfo.processInfo.environment }
 
   var absolutePath: String { URL(fileURLWithPath: path).standardizedFileURL.path }

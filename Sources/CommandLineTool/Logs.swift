@@ -10,7 +10,7 @@ struct Logs: AsyncParsableCommand {
     discussion: """
       Names an app or a replica; an app's proxy is named APP-proxy. Shows what runs, or what ran last when nothing does.
       """)
-  @OptionGroup var file: FileOption
+  @OptionGroup var file: LongFileOption
   @Option(name: [.customShort("n"), .customLong("tail")], help: "How many of the last lines.") var tail = 1000
   @Flag(name: [.customShort("f"), .customLong("follow")], help: "Go on with what is written, until Ctrl-C.") var follows = false
   @Option(help: "Only what was written since then: an age such as 90s, 5m or 2h, or a time such as 2026-11-22T08:00:00Z.") var since:

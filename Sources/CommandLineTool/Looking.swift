@@ -94,7 +94,7 @@ struct Describe: AsyncParsableCommand {
 /// lastcall events
 struct Events: AsyncParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Show what happened, also while no engine runs.")
-  @OptionGroup var file: FileOption
+  @OptionGroup var file: LongFileOption
   @Option(name: [.customShort("n"), .customLong("number")], help: "How many of the last events.") var number = 100
   @Flag(name: [.customShort("f"), .customLong("follow")], help: "Go on with what happens, until Ctrl-C.") var follows = false
   @Option(name: [.customShort("o"), .customLong("output")], help: "table or json (one object a line).") var format = OutputFormat.table

@@ -18,6 +18,8 @@ public actor Engine {
   private var stopWaiters: [CheckedContinuation<Void, Never>] = []
   private(set) var stopping: Task<Void, Never>?
   private var hasStopped = false
+  private var hasStarted = false
+  private var startWaiters: [CheckedContinuation<Void, Never>] = []
   private var isOver = false
   private var connections = 0
   /// The replicas of which something still ran when everything else had stopped.
@@ -61,6 +63,15 @@ public actor Engine {
     for controller in controllers { await controller.recover(found.apps[controller.name] ?? AppController.Recovered()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
     for controller in controllers where stopping == nil { try await controller.start() }
+    hasStarted = true
+    for waiter in startWaiters { waiter.resume() }
+    startWaiters = []
+  }
+
+  /// Waits until all apps were begun.
+  func untilStarted() async {
+    if hasStarted || stopping != nil { return }
+    await withCheckedContinuation { startWaiters.append($0) }
   }
 
   /// The listeners of apps: those that what was left holds, and new ones; all of them or none.
@@ -145,6 +156,8 @@ public actor Engine {
   /// Stops everything by plan; the second call changes nothing.
   public func stop(because reason: String) {
     guard stopping == nil else { return }
+    for waiter in startWaiters { waiter.resume() }
+    startWaiters = []
     stopping = Task {
       if !controllers.isEmpty {
         await context.reporter.report(

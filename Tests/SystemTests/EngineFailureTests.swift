@@ -162,26 +162,6 @@ import Testing
     await workspace.remove()
   }
 
-  @Test func whatAKilledEngineLeavesIsNeitherLostNorDoubled() async throws {
-    let workspace = try Product.workspace()
-    try workspace.write("lastcall.yaml", Workspace.sleeper())
-    let up = try workspace.lastcall("up")
-    try await up.says("RolloutComplete")
-    let pid = try #require(try await workspace.rows().first?.pid)
-    up.send(.kill)
-    _ = await up.ended()
-    #expect(kill(pid, 0) == 0)
-    let again = try workspace.lastcall("up")
-    #expect(await again.ended() == .code(1))
-    #expect(again.output.contains("web-1 still run, left by an engine that was killed"), "\(again.output)")
-    #expect(kill(pid, 0) == 0)
-    let down = try workspace.lastcall("down")
-    #expect(await down.ended() == .code(0))
-    #expect(down.output.contains("web-1, left by an engine that was killed, has stopped"), "\(down.output)")
-    #expect(try await eventually { kill(pid, 0) != 0 || ProcessRecord(pid: pid)?.isZombie ?? true })
-    await workspace.remove()
-  }
-
   @Test func whatAKilledKeeperLeavesIsStoppedBeforeTheReplacementStarts() async throws {
     let workspace = try Product.workspace()
     let work = "trap \"sleep 0.3; echo told >>told; exit\" TERM; while :; do sleep 0.05; done"

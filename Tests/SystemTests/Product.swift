@@ -49,7 +49,7 @@ struct Workspace: Sendable {
   struct Row: Decodable {
     var name: String
     var state: String
-    var pid: Int32
+    var pid: Int32?
   }
 
   /// What `lastcall ps` shows.

@@ -83,7 +83,8 @@ import Testing
       """)
     let up = try await up(workspace, port, "leaving.py")
     let leaving = try #require(try await workspace.rows().first)
-    kill(leaving.pid, SIGUSR1)
+    let pid = try #require(leaving.pid)
+    kill(pid, SIGUSR1)
     try await up.says("\(leaving.name) says that it stops")
     let curl = "for i in $(seq 20); do curl -s http://127.0.0.1:\(port)/; echo; done"
     #expect(
@@ -91,7 +92,7 @@ import Testing
         let answers = try workspace.start("/bin/sh", ["-c", curl])
         _ = await answers.ended()
         let lines = answers.output.split(separator: "\n")
-        return lines.count == 20 && !lines.contains { $0 == "\(leaving.pid)" }
+        return lines.count == 20 && !lines.contains { $0 == "\(pid)" }
       })
     up.send(.int)
     #expect(await up.ended() == .code(0), "\(up.output)")

@@ -9,7 +9,7 @@ import Testing
     ("    stop: { plan: TERM/25/KIL }", "lastcall.yaml:4:27: apps.web.stop.plan: expected a signal"),
     ("    directory: ./missing", "does not exist; make it, or name another"),
     ("    replicas: three", "lastcall.yaml:4:15: apps.web.replicas: expected"),
-    ("    live: { http: / }", "not supported by this version of lastcall"),
+    ("    live: { htpt: / }", "did you mean \"http\"?"),
     ("    listen: { port: 8080, via: socket }\n    ready: { tcp: true }", "apps.web.ready"),
   ])
   func aWrongFileIsRefusedBeforeAnythingStarts(line: String, words: String) async throws {

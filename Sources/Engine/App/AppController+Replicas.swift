@@ -25,8 +25,10 @@ extension AppController {
   /// - Parameter begin: launches it or takes it over.
   func follow(_ process: ReplicaProcess, _ number: ReplicaNumber, _ begin: @Sendable () async throws -> Void) async {
     let began = Clock.now
+    var wasStarted = false
     do {
       try await begin()
+      wasStarted = true
       Task { await ready(process, number, began) }
       await process.untilEnded()
     } catch {
@@ -45,9 +47,11 @@ extension AppController {
       let seconds = Double(Clock.now.nanoseconds - since) / 1e9
       outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: await process.wasKilled)))
     }
-    note(
-      status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(Self.words(status))", process.name,
-      key: await process.endKey)
+    if wasStarted || status != nil {
+      note(
+        status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(Self.words(status))", process.name,
+        key: await process.endKey)
+    }
     gone(number)
     feed(.ended(number, Self.ending(status, process.app)))
   }

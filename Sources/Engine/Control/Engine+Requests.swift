@@ -27,6 +27,7 @@ extension Engine {
       await untilStopped()
       await send(EngineAnswer(end: 0))
     case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
+      await untilStarted()
       await relay(chosen.map { controller in { await Self.change(controller, request) } }, of: chosen.map(\.name), send)
     }
   }

@@ -137,11 +137,10 @@ actor IngressProcess {
 extension App {
   /// The proxy as an app: ready when it says so, stopped by TERM within the app's own grace.
   init(proxyFor app: App, named name: String, command: CommandWords) {
-    self = app
-    self.name = name
-    self.command = command
-    environment = [:]
-    replicas = 1
+    self.init(name: name, command: command)
+    directory = app.directory
+    logs = app.logs
+    update = app.update
     ready = Readiness(.notify)
     stop = Stop(grace: app.stop.grace)
   }

@@ -1,0 +1,164 @@
+import CLinux
+import Foundation
+import Linux
+import StopPlan
+import Testing
+
+/// An engine that is killed at any moment loses nothing, and starts nothing twice.
+@Suite(.serialized) struct EngineRecoveryTests {
+  private static func pids(_ workspace: Workspace) async throws -> [String: Int32] {
+    Dictionary(uniqueKeysWithValues: try await workspace.rows().map { ($0.name, $0.pid ?? 0) })
+  }
+
+  /// The main processes of a workspace: what runs there with that mark.
+  private static func living(_ mark: String) -> [Int32] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }.filter { pid in
+      guard let line = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8) else { return false }
+      return line.contains(mark) && !line.contains("lastcall-keeper") && !(ProcessRecord(pid: pid)?.isZombie ?? true)
+    }
+  }
+
+  @Test func reAdoptsAfterSIGKILL() async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, -m, http.server, --bind, 127.0.0.1, $PORT]
+          listen: { port: \(port), via: proxy }
+          ready: { http: / }
+          replicas: 2
+          update: { settle: 0s }
+        work:
+          command: [sh, -c, 'sleep 1000']
+          replicas: 3
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete", times: 2)
+    let before = try await Self.pids(workspace)
+    up.send(.kill)
+    _ = await up.ended()
+    // Traffic does not notice.
+    let request = try workspace.start("/usr/bin/curl", ["-sf", "-o", "/dev/null", "http://127.0.0.1:\(port)/"])
+    #expect(await request.ended() == .code(0))
+    let again = try workspace.lastcall("up")
+    try await again.says("Recovered", times: 2)
+    #expect(try await eventually { try await Self.pids(workspace) == before })
+    let restart = try workspace.lastcall("restart")
+    #expect(await restart.ended() == .code(0), "\(restart.output)")
+    #expect(try await Self.pids(workspace).values.allSatisfy { !before.values.contains($0) })
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    #expect(before.values.allSatisfy { ProcessRecord(pid: $0)?.isZombie ?? true })
+    await workspace.remove()
+  }
+
+  @Test func adoptedDeathIsDetected() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    up.send(.kill)
+    _ = await up.ended()
+    let again = try workspace.lastcall("up")
+    try await again.says("Recovered")
+    let pid = try #require(try await workspace.rows().first?.pid)
+    kill(pid, SIGKILL)
+    try await again.says("web-1 was ended by KILL")
+    try await again.says("web-2 is ready")
+    again.send(.int)
+    #expect(await again.ended() == .code(0))
+    await workspace.remove()
+  }
+
+  @Test func whatDiedWhileNoEngineRanIsReplaced() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let pid = try #require(try await workspace.rows().first?.pid)
+    let keeper = try #require(ProcessRecord(pid: pid)).parent
+    up.send(.kill)
+    _ = await up.ended()
+    kill(pid, SIGKILL)
+    #expect(try await eventually { ProcessRecord(pid: keeper)?.isZombie ?? true })
+    let again = try workspace.lastcall("up")
+    try await again.says("web-1 was ended by KILL")
+    try await again.says("web-2 is ready")
+    again.send(.int)
+    #expect(await again.ended() == .code(0))
+    await workspace.remove()
+  }
+
+  @Test func aStopThatWasUnderWayGoesOnWithTheBudgetItHadLeft() async throws {
+    let workspace = try Product.workspace()
+    let plan = "    stop: { plan: TERM/6/KILL, grace: 6s }\n    update: { settle: 0s }\n"
+    try workspace.write("lastcall.yaml", Workspace.sleeper(plan, script: "trap \"\" TERM; while :; do sleep 0.1; done"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let pid = try #require(try await workspace.rows().first?.pid)
+    let began = Clock.now
+    let stop = try workspace.lastcall("stop")
+    try await up.says("Stopping replica web-1")
+    up.send(.kill)
+    _ = await up.ended()
+    _ = await stop.ended()
+    let again = try workspace.lastcall("up")
+    try await again.says("web-1 was ended by KILL")
+    #expect(Clock.now - began >= .seconds(5))
+    #expect(ProcessRecord(pid: pid)?.isZombie ?? true)
+    let events = try workspace.lastcall("events")
+    _ = await events.ended()
+    #expect(events.output.components(separatedBy: "Stopping replica web-1").count == 2, "\(events.output)")
+    // The user's wish is kept too.
+    try await again.says("web was stopped and stays so")
+    again.send(.int)
+    #expect(await again.ended() == .code(0))
+    await workspace.remove()
+  }
+
+  @Test func theNewestOfTheDatabaseIsLost() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", Workspace.sleeper("    replicas: 2\n", script: "sleep 1000; echo \(workspace.directory)"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let before = try await Self.pids(workspace)
+    up.send(.kill)
+    _ = await up.ended()
+    let state = workspace.directory + "/state"
+    for case let name as String in FileManager.default.enumerator(atPath: state) ?? .init() where name.contains("state.sqlite") {
+      try FileManager.default.removeItem(atPath: state + "/" + name)
+    }
+    let again = try workspace.lastcall("up")
+    try await again.says("Recovered")
+    try await again.says("RolloutComplete")
+    #expect(Self.living(workspace.directory).count == 2)
+    // They are taken over, not doubled; what was asked of them is not known any more, so that they are replaced, one after another.
+    #expect(try await Self.pids(workspace).keys.allSatisfy { !before.keys.contains($0) })
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    #expect(Self.living(workspace.directory).isEmpty)
+    await workspace.remove()
+  }
+
+  @Test func aKillAtAnyMomentOfAStartLeavesNoSecondCopy() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml", Workspace.sleeper("    replicas: 6\n    update: { settle: 0s }\n", script: "sleep 1000; echo \(workspace.directory)"))
+    for round in 0..<8 {
+      let up = try workspace.lastcall("up")
+      try await Task.sleep(for: .milliseconds(20 * round))
+      up.send(.kill)
+      _ = await up.ended()
+    }
+    let up = try workspace.lastcall("up")
+    #expect(try await eventually { (try? await workspace.rows())?.filter { $0.state == "Ready" }.count == 6 }, "\(up.output)")
+    #expect(Self.living(workspace.directory).count == 6)
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    #expect(Self.living(workspace.directory).isEmpty)
+    await workspace.remove()
+  }
+}
