@@ -40,21 +40,39 @@ import Wire
     try await subject.running.value
   }
 
-  /// As HTTP/1.1's, and with both GOAWAYs, so that a request that meets the end is not lost.
+  /// As HTTP/1.1's, and with both GOAWAYs, so that a request that meets the end is not lost. A connection whose preface has not been read
+  /// within the bound is closed without a word: where the machine is that busy, the next bound is longer.
   @Test func anIdleConnectionOfHTTP2IsEnded() async throws {
+    for seconds in [1, 8, 64, 512] as [Int64] {
+      if try await hasEndedAnIdleConnection(of: seconds) { return }
+    }
+    Issue.record("no preface was read in time")
+  }
+
+  /// False when it was closed before its protocol was known.
+  private func hasEndedAnIdleConnection(of seconds: Int64) async throws -> Bool {
     var options = HummingbirdService.Options.withHTTP2
-    // Long enough for the preface of a client that waits for the processor: before it the connection is closed without a word.
-    options.http1 = HTTP1Channel.Configuration(idleTimeout: .seconds(15))
+    options.http1 = HTTP1Channel.Configuration(idleTimeout: .seconds(seconds))
     let subject = try Subject.ours(options: options)
     let client = try subject.connect()
-    try client.beginHTTP2()
-    #expect(try await blocking { try client.next(.goAway) }.lastStream == 0x7fff_ffff)
+    let first = try? await blocking {
+      try client.beginHTTP2()
+      return try client.next(.goAway)
+    }
+    guard first != nil || subject.recorder.states.value.values.contains(where: { $0.contains(.idle) }) else {
+      client.close()
+      await subject.stop()
+      try await subject.running.value
+      return false
+    }
+    #expect(first?.lastStream == 0x7fff_ffff)
     try client.acknowledge(try await blocking { try client.next(.ping) })
     #expect(try await blocking { try client.next(.goAway) }.lastStream == 0)
     #expect(try await blocking { try client.readToEnd() }.isEmpty)
     client.close()
     await subject.stop()
     try await subject.running.value
+    return true
   }
 
   /// A field name with upper case is an error of its stream (RFC 9113 section 8.2.1); what else is in flight on the connection goes on.
