@@ -9,22 +9,22 @@ import Testing
   private static let last = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 
   private func run(
-    requests: Int = 8, timeout: Duration = .seconds(15), handler: @escaping @Sendable (ServerConnection) -> Void
-  ) throws -> (report: LoadReport, counts: [FailureClass: Int]) {
+    requests: Int = 8, timeout: Duration = .seconds(120), handler: @escaping @Sendable (ServerConnection) -> Void
+  ) async throws -> (report: LoadReport, counts: [FailureClass: Int]) {
     let server = try ScriptedServer(handler: handler)
-    return try server.load(by: "pipelined", requests: requests, timeout: timeout)
+    return try await server.load(by: "pipelined", requests: requests, timeout: timeout)
   }
 
-  @Test func aServerThatAnswersAllLosesNothingOnOneConnection() throws {
-    let (report, counts) = try run(requests: 200) { connection in
+  @Test func aServerThatAnswersAllLosesNothingOnOneConnection() async throws {
+    let (report, counts) = try await run(requests: 200) { connection in
       while connection.readRequest() != nil { connection.send(Self.ok) }
     }
     #expect(counts.isEmpty)
     #expect((report.ok, report.opened) == (200, 1))
   }
 
-  @Test func whatIsBehindAnAnnouncedCloseIsSentAgain() throws {
-    let (report, counts) = try run { connection in
+  @Test func whatIsBehindAnAnnouncedCloseIsSentAgain() async throws {
+    let (report, counts) = try await run { connection in
       guard connection.readRequest() != nil else { return }
       connection.send(Self.last)
       connection.awaitEnd()
@@ -33,8 +33,8 @@ import Testing
     #expect((report.ok, report.opened, report.announced) == (8, 8, 7))
   }
 
-  @Test func aCloseThatWasNotAnnouncedLosesWhatIsUnanswered() throws {
-    let (report, counts) = try run { connection in
+  @Test func aCloseThatWasNotAnnouncedLosesWhatIsUnanswered() async throws {
+    let (report, counts) = try await run { connection in
       guard connection.readRequest() != nil else { return }
       connection.send(Self.ok)
       // All that was sent has been read, so the end is a FIN and no reset.
@@ -44,8 +44,8 @@ import Testing
     #expect(counts == [.resetBeforeResponse: 8 - report.ok])
   }
 
-  @Test func aResetLosesWhatIsUnanswered() throws {
-    let (report, counts) = try run { connection in
+  @Test func aResetLosesWhatIsUnanswered() async throws {
+    let (report, counts) = try await run { connection in
       guard connection.readRequest() != nil else { return }
       connection.reset()
     }
@@ -53,8 +53,8 @@ import Testing
     #expect(report.ok == 0)
   }
 
-  @Test func aResponseThatEndsInTheMiddleIsCutAndThoseBehindItAreLost() throws {
-    let (report, counts) = try run { connection in
+  @Test func aResponseThatEndsInTheMiddleIsCutAndThoseBehindItAreLost() async throws {
+    let (report, counts) = try await run { connection in
       guard connection.readRequest() != nil else { return }
       connection.send(Self.ok + Self.last.dropLast(1))
       while connection.hasMore() { _ = connection.readRequest() }
@@ -63,8 +63,8 @@ import Testing
     #expect((counts[.cut] ?? 0) + (counts[.resetBeforeResponse] ?? 0) + report.ok == 8)
   }
 
-  @Test func aSilentServerIsATimeOut() throws {
-    let (_, counts) = try run(timeout: .milliseconds(150)) { connection in connection.awaitEnd() }
+  @Test func aSilentServerIsATimeOut() async throws {
+    let (_, counts) = try await run(timeout: .milliseconds(150)) { connection in connection.awaitEnd() }
     #expect(counts == [.timeout: 8])
   }
 
@@ -108,8 +108,8 @@ import Testing
         == .lost(.resetBeforeResponse, "\(errnoText(104)), 0 of 1 bytes sent, before the status line"))
   }
 
-  @Test func aBadStatusIsThatRequestsOwn() throws {
-    let (_, counts) = try run(requests: 3) { connection in
+  @Test func aBadStatusIsThatRequestsOwn() async throws {
+    let (_, counts) = try await run(requests: 3) { connection in
       while connection.readRequest() != nil { connection.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n") }
     }
     #expect(counts == [.status5xx: 3])

@@ -29,6 +29,7 @@ import Testing
   private func plan(_ server: ScriptedServer) throws -> LoadPlan {
     var plan = LoadPlan(target: try #require(Endpoint(parsing: "http://127.0.0.1:\(server.port)")))
     plan.connections = 16
+    plan.timeout = .seconds(120)
     plan.mix = try Mix(parsing: "keep-alive=4,new=4,slow=2,stream=2,post=4")
     plan.pathSlow = "/slow"
     plan.pathStream = "/stream"
@@ -37,11 +38,11 @@ import Testing
     return plan
   }
 
-  @Test func aRightServerLosesNothing() throws {
+  @Test func aRightServerLosesNothing() async throws {
     let server = try server()
     var plan = try plan(server)
     plan.requests = 2_000
-    let report = LoadRun(plan).run()
+    let report = await LoadRun(plan).besideThePool()
     #expect(report.requests == 2_000)
     #expect(report.ok == 2_000, "\(report.table)")
     #expect(report.isClean)
@@ -50,13 +51,13 @@ import Testing
     #expect(report.reopened == 0)
   }
 
-  @Test func stopEndsARunAfterEveryConnectionHadItsAnswer() throws {
+  @Test func stopEndsARunAfterEveryConnectionHadItsAnswer() async throws {
     let server = try server()
     var plan = try plan(server)
     plan.duration = LoadPlan.longestDuration
     let run = LoadRun(plan)
     let calls = Atomic<Int>(0)
-    let report = run.run {
+    let report = await run.besideThePool {
       calls.add(1, ordering: .relaxed)
       run.stop()
     }
@@ -66,37 +67,37 @@ import Testing
     #expect(report.readyAfter != nil)
   }
 
-  @Test func damagedUploadsAreFound() throws {
+  @Test func damagedUploadsAreFound() async throws {
     let server = try server(damagesUploads: true)
     var plan = try plan(server)
     plan.mix = try Mix(parsing: "post=1")
     plan.connections = 2
     plan.requests = 40
-    let report = LoadRun(plan).run()
+    let report = await LoadRun(plan).besideThePool()
     #expect(report.failures.filter { $0.value > 0 } == [.badBody: 40])
   }
 
-  @Test func theDurationEndsARun() throws {
+  @Test func theDurationEndsARun() async throws {
     let server = try server()
     var plan = try plan(server)
     plan.duration = .milliseconds(100)
-    let report = LoadRun(plan).run()
+    let report = await LoadRun(plan).besideThePool()
     #expect(report.lost == 0, "\(report.table)")
     #expect(report.seconds >= 0.1)
   }
 
-  @Test func aRunThatAskedNothingIsNotClean() throws {
+  @Test func aRunThatAskedNothingIsNotClean() async throws {
     let server = try server()
     var plan = try plan(server)
     plan.duration = .zero
-    #expect(!LoadRun(plan).run().isClean)
+    #expect(await !LoadRun(plan).besideThePool().isClean)
   }
 
-  @Test func theReportIsReadableAsJSON() throws {
+  @Test func theReportIsReadableAsJSON() async throws {
     let server = try server()
     var plan = try plan(server)
     plan.requests = 20
-    let report = LoadRun(plan).run()
+    let report = await LoadRun(plan).besideThePool()
     let again = try JSONDecoder().decode(LoadReport.self, from: Data(report.json().utf8))
     #expect(again == report)
     #expect(again.failures.count == FailureClass.allCases.count)

@@ -172,16 +172,25 @@ final class ServerConnection {
   }
 }
 
+extension LoadRun {
+  /// Runs on a thread of its own: it waits, and a thread of the concurrency pool that waits is missing to every other test.
+  func besideThePool(onReady: @escaping @Sendable () -> Void = {}) async -> LoadReport {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread { continuation.resume(returning: self.run(onReady: onReady)) }
+    }
+  }
+}
+
 extension ScriptedServer {
   /// Loads it by one connection of a behaviour; the failures are those that there were.
-  func load(by behaviour: String, requests: Int, timeout: Duration) throws -> (report: LoadReport, counts: [FailureClass: Int]) {
+  func load(by behaviour: String, requests: Int, timeout: Duration) async throws -> (report: LoadReport, counts: [FailureClass: Int]) {
     var plan = LoadPlan(target: try #require(Endpoint(parsing: "http://127.0.0.1:\(port)")))
     plan.connections = 1
     plan.mix = try Mix(parsing: "\(behaviour)=1")
     plan.requests = requests
     plan.timeout = timeout
     plan.seed = 7
-    let report = LoadRun(plan).run()
+    let report = await LoadRun(plan).besideThePool()
     #expect(report.requests == requests)
     return (report, report.failures.filter { $0.value > 0 })
   }

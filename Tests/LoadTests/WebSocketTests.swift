@@ -10,18 +10,18 @@ import Testing
   private static let goingAway: [UInt8] = [0x88, 2, 0x03, 0xe9]
 
   private func run(
-    requests: Int = 2, timeout: Duration = .seconds(15), handler: @escaping @Sendable (ServerConnection) -> Void
-  ) throws -> (report: LoadReport, counts: [FailureClass: Int]) {
+    requests: Int = 2, timeout: Duration = .seconds(120), handler: @escaping @Sendable (ServerConnection) -> Void
+  ) async throws -> (report: LoadReport, counts: [FailureClass: Int]) {
     let server = try ScriptedServer { connection in
       guard let request = connection.readRequest() else { return }
       if request.target != "/ws" { connection.send("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n") }
       handler(connection)
     }
-    return try server.load(by: "websocket", requests: requests, timeout: timeout)
+    return try await server.load(by: "websocket", requests: requests, timeout: timeout)
   }
 
-  @Test func aServerThatEchoesLosesNothingOnOneConnection() throws {
-    let (report, counts) = try run(requests: 100) { connection in
+  @Test func aServerThatEchoesLosesNothingOnOneConnection() async throws {
+    let (report, counts) = try await run(requests: 100) { connection in
       connection.send(Self.upgraded)
       while let message = connection.readMessage() { connection.echo(message) }
     }
@@ -30,8 +30,8 @@ import Testing
   }
 
   @Test(arguments: [UInt8(0xe8), 0xe9])
-  func aCloseFrameBetweenMessagesLosesNothing(_ code: UInt8) throws {
-    let (report, counts) = try run(requests: 5) { connection in
+  func aCloseFrameBetweenMessagesLosesNothing(_ code: UInt8) async throws {
+    let (report, counts) = try await run(requests: 5) { connection in
       connection.send(Self.upgraded)
       guard let message = connection.readMessage() else { return }
       // One segment, so that the client finds the Close before it sends again.
@@ -43,8 +43,8 @@ import Testing
     #expect((report.ok, report.opened, report.announced) == (5, 5, 4))
   }
 
-  @Test func aMessageThatWasSentBeforeTheCloseCameAndIsNotEchoedIsLost() throws {
-    let (_, counts) = try run { connection in
+  @Test func aMessageThatWasSentBeforeTheCloseCameAndIsNotEchoedIsLost() async throws {
+    let (_, counts) = try await run { connection in
       connection.send(Self.upgraded)
       guard connection.readMessage() != nil else { return }
       connection.send(Self.goingAway)
@@ -53,8 +53,8 @@ import Testing
     #expect(counts == [.unanswered: 2])
   }
 
-  @Test func anEndWithoutACloseFrameIsALoss() throws {
-    let (_, counts) = try run { connection in
+  @Test func anEndWithoutACloseFrameIsALoss() async throws {
+    let (_, counts) = try await run { connection in
       connection.send(Self.upgraded)
       _ = connection.readMessage()
     }
@@ -72,19 +72,19 @@ import Testing
     }
   }
 
-  @Test func anEndBeforeTheUpgradeIsALoss() throws {
-    let (_, counts) = try run { _ in }
+  @Test func anEndBeforeTheUpgradeIsALoss() async throws {
+    let (_, counts) = try await run { _ in }
     #expect(counts == [.resetBeforeResponse: 2])
-    let (_, others) = try run { connection in connection.send("HTTP/1.1 101 Sw") }
+    let (_, others) = try await run { connection in connection.send("HTTP/1.1 101 Sw") }
     #expect(others == [.cut: 2])
   }
 
-  @Test func anUpgradeThatIsRefusedIsALoss() throws {
-    let (_, counts) = try run { connection in connection.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n") }
+  @Test func anUpgradeThatIsRefusedIsALoss() async throws {
+    let (_, counts) = try await run { connection in connection.send("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n") }
     #expect(counts == [.status5xx: 2])
-    let (_, others) = try run { connection in connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") }
+    let (_, others) = try await run { connection in connection.send("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") }
     #expect(others == [.unexpectedStatus: 2])
-    let (_, wrong) = try run { connection in connection.send(Self.upgraded.replacing("s3pP", with: "xxxx")) }
+    let (_, wrong) = try await run { connection in connection.send(Self.upgraded.replacing("s3pP", with: "xxxx")) }
     #expect(wrong == [.badBody: 2])
   }
 
@@ -98,8 +98,8 @@ import Testing
       ([0x88, 2, 0x03, 0xf3], .unexpectedStatus),  // 1011
       ([0x88, 0], .unexpectedStatus),  // no status
     ] as [([UInt8], FailureClass)])
-  func whatIsNoEchoIsALoss(_ frame: [UInt8], _ failure: FailureClass) throws {
-    let (_, counts) = try run { connection in
+  func whatIsNoEchoIsALoss(_ frame: [UInt8], _ failure: FailureClass) async throws {
+    let (_, counts) = try await run { connection in
       connection.send(Self.upgraded)
       _ = connection.readMessage()
       connection.send(frame)
@@ -108,14 +108,14 @@ import Testing
     #expect(counts == [failure: 2])
   }
 
-  @Test func aSilentServerIsATimeOut() throws {
-    let (_, counts) = try run(timeout: .milliseconds(150)) { connection in
+  @Test func aSilentServerIsATimeOut() async throws {
+    let (_, counts) = try await run(timeout: .milliseconds(150)) { connection in
       connection.send(Self.upgraded)
       connection.awaitEnd()
     }
     #expect(counts == [.timeout: 2])
     // Its first message has to be answered in time, however busy the machine is.
-    let (_, afterClose) = try run(timeout: .seconds(5)) { connection in
+    let (_, afterClose) = try await run(timeout: .seconds(5)) { connection in
       connection.send(Self.upgraded)
       guard let message = connection.readMessage() else { return }
       connection.echo(message, then: Self.goingAway)
@@ -124,8 +124,8 @@ import Testing
     #expect((afterClose[.timeout] ?? 0) == 1)
   }
 
-  @Test func aServerThatAlwaysClosesBeforeAMessageCannotHoldTheClient() throws {
-    let (_, counts) = try run(requests: 1) { connection in
+  @Test func aServerThatAlwaysClosesBeforeAMessageCannotHoldTheClient() async throws {
+    let (_, counts) = try await run(requests: 1) { connection in
       connection.send(Array(Self.upgraded.utf8) + Self.goingAway)
       _ = connection.readMessage()
     }

@@ -10,7 +10,7 @@ package struct SocketError: Error, CustomStringConvertible {
   }
 }
 
-/// A blocking stream socket. Reads and writes give up after two minutes, so a test fails rather than hangs.
+/// A blocking stream socket. Reads and writes give up after ten minutes, so a test fails rather than hangs.
 package final class Socket: @unchecked Sendable {
   package let descriptor: CInt
   private var buffer: [UInt8] = []
@@ -18,7 +18,7 @@ package final class Socket: @unchecked Sendable {
 
   package init(adopting descriptor: CInt) {
     self.descriptor = descriptor
-    var limit = timeval(tv_sec: 120, tv_usec: 0)
+    var limit = timeval(tv_sec: 600, tv_usec: 0)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   }

@@ -9,23 +9,10 @@ import Testing
     _ name: String, _ signals: [Signal] = [.term], environment: [String: String] = [:], via: [String] = []
   ) async throws -> Int32 {
     let words = via + [try TestProgram.path("StopCases"), name]
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: words[0])
-    process.arguments = Array(words.dropFirst())
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = FileHandle.nullDevice
-    let (ended, continuation) = AsyncStream<Int32>.makeStream()
-    process.terminationHandler = { ended in
-      continuation.yield(ended.terminationReason == .exit ? ended.terminationStatus : 1_000 + ended.terminationStatus)
-      continuation.finish()
-    }
-    try process.run()
-    _ = try output.fileHandleForReading.read(upToCount: 1)
-    for signal in signals { kill(process.processIdentifier, signal.number) }
-    for await code in ended { return code }
-    return -1
+    let program = try ReadProgram(words, environment: ProcessInfo.processInfo.environment.merging(environment) { $1 })
+    await program.firstByte()
+    for signal in signals { kill(program.pid, signal.number) }
+    return await program.ending()
   }
 
   @Test func aCleanStopByASignalIsZeroOr143ByChoice() async throws {

@@ -7,7 +7,7 @@ import Testing
 @Suite struct TerminationSimulationTests {
   @Test(arguments: UInt64(0)..<10)
   func invariantsHoldInEveryStop(part: UInt64) async {
-    let problem = await besideThePool {
+    let problem = await besideEverything {
       for seed in part * 10_000..<(part + 1) * 10_000 {
         var simulation = TerminationSimulation(seed: seed, withRepeats: false)
         simulation.run()
@@ -22,7 +22,7 @@ import Testing
 
   /// Platforms repeat TERM.
   @Test func repeatsChangeNothing() async {
-    let problem = await besideThePool {
+    let problem = await besideEverything {
       for seed in UInt64(0)..<5_000 {
         var once = TerminationSimulation(seed: seed, withRepeats: false)
         var repeated = TerminationSimulation(seed: seed, withRepeats: true)
@@ -35,15 +35,12 @@ import Testing
     }
     #expect(problem == nil)
   }
+}
 
-  /// On a thread of its own that others go before: for most of a minute it would else keep the pool from every other test.
-  private func besideThePool(_ body: @escaping @Sendable () -> String?) async -> String? {
-    await withCheckedContinuation { continuation in
-      let code = OwnThread.start(name: "simulation") {
-        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
-        continuation.resume(returning: body())
-      }
-      if code != 0 { continuation.resume(returning: "no thread: \(code)") }
-    }
+/// Others go before it: it takes most of a minute.
+private func besideEverything(_ body: @escaping @Sendable () -> String?) async -> String? {
+  await besideThePool {
+    setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, 5)
+    return body()
   }
 }
