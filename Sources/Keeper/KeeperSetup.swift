@@ -67,9 +67,11 @@ final class KeeperSetup {
   /// Reaps until it is told to end.
   private static func pause(_ signals: Signals) -> Exit {
     while true {
+      // Who ended before we were started is told of by no signal.
+      while case .ended = Reaper.next() {}
       switch signals.wait(until: .never)?.signal {
       case .term?, .int?: return Exit(code: 0)
-      default: while case .ended = Reaper.next() {}
+      default: break
       }
     }
   }

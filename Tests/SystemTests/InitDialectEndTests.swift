@@ -92,6 +92,23 @@ import Testing
     }
   }
 
+  /// No signal tells of who ended before it was started.
+  @Test(arguments: DialectSubject.ours.filter { $0.tool == .catatonit })
+  func catatonitReapsWhatEndedBeforeItsStart(subject: DialectSubject) async throws {
+    let script = """
+      import os, sys
+      child = os.fork()
+      if child == 0: os._exit(0)
+      os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+      print(f"child={child}", flush=True)
+      os.execv(sys.argv[1], [sys.argv[1], "-P"])
+      """
+    let run = try subject.shell("exec python3 -c \"$SCRIPT\" $X", environment: ["SCRIPT=\(script)"])
+    try await eventually("the child is reaped", within: 20) { (try? run.pid("child")).map { ProcessRecord(pid: $0) == nil } ?? false }
+    try run.send(.term)
+    #expect(try await run.end() == .code(0))
+  }
+
   // MARK: In one another, and in scripts
 
   @Test(arguments: DialectSubject.all)
