@@ -221,7 +221,7 @@ public class Keeper {
     while let arrival = signals.next() { take(arrival) }
   }
 
-  final func take(_ arrival: Signals.Arrival) {
+  func take(_ arrival: Signals.Arrival) {
     // Our own write to a reader that is gone; passed on, it would end the command, and telling of it would raise the next.
     if arrival.signal == .pipe, arrival.sender == lc_pid() { return }
     if arrival.signal == .chld {

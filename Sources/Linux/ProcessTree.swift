@@ -5,7 +5,8 @@ extension ProcessRecord {
   /// What /proc says of `pid` now, or nil when there is no such process.
   @inline(never)
   public init?(pid: Int32) {
-    let text = ProcessTree.read(pid, "stat", limit: 1024)
+    // The start, field 22, lies within that much, however large the numbers before it are.
+    let text = ProcessTree.read(pid, "stat", limit: 512)
     guard let record = text.withView({ ProcessRecord(stat: $0, pid: pid) }) else { return nil }
     self = record
   }
@@ -148,7 +149,7 @@ public enum ProcessTree {
     if descriptor < 0 { return content }
     let file = Descriptor(number: Int32(truncatingIfNeeded: descriptor))
     var part: [UInt8] = []
-    while content.count < limit, (try? file.read(into: &part, count: 4096)) != nil, !part.isEmpty {
+    while content.count < limit, (try? file.read(into: &part, count: min(limit, 4096))) != nil, !part.isEmpty {
       content.append(bytes: part)
       // A file of one record comes whole; lists come in pieces of any length.
       if limit <= 4096 { break }

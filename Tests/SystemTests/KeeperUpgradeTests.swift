@@ -27,9 +27,13 @@ import Testing
   func nothingIsLostOverTenUpgrades(binary: InitBinary) async throws {
     let script = """
       trap 'echo told; exit 9' TERM; trap 'echo usr' USR1
-      i=0; while :; do i=$((i+1)); echo line $i; [ $((i % 7)) -ne 0 ] || printf 'a long one without an end '; done
+      i=0; while :; do
+        i=$((i+1)); echo line $i
+        [ $((i % 7)) -ne 0 ] || printf 'one without an end '
+        [ $((i % 500)) -ne 0 ] || sleep 0.01
+      done
       """
-    let options = ["--log-size", "200000", "--log-keep", "1000", "--log-full", "block"]
+    let options = ["--log-size", "50000", "--log-keep", "1000", "--log-full", "block"]
     let replica = try InitReplica(binary, options, script)
     try await eventually("a rotated log") { FileManager.default.fileExists(atPath: replica.directory + "/log.1") }
     let main = try #require((try await replica.client()).greeting["main"] as? Int)

@@ -6,7 +6,7 @@ import StopPlan
 /// `P` for a part of one, text.
 ///
 /// Rotated by size: `log` becomes `log.1`, and that `log.2`. What could not be written whole is taken back, so that no line is ever torn.
-struct LogFile {
+final class LogFile {
   /// How a log is kept.
   struct Policy {
     /// The size in bytes at which it is rotated; 0 for never.
@@ -54,7 +54,7 @@ struct LogFile {
 
   /// Opens the file, which is kept when it is there. What a keeper that was killed had not finished is ended.
   @inline(never)
-  mutating func open() throws(SystemError) {
+  func open() throws(SystemError) {
     let opened = try directory.appending(name).open(O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW)
     file?.close()
     take(opened)
@@ -63,7 +63,7 @@ struct LogFile {
   }
 
   /// Goes on with a file that is open.
-  mutating func take(_ opened: Descriptor) {
+  func take(_ opened: Descriptor) {
     file = opened
     size = Int64(max(0, lc_size(opened.number)))
   }
@@ -71,7 +71,7 @@ struct LogFile {
   /// Adds a line, or a part of one; it is written with others, or by `write`.
   /// - Parameter stream: its number, below 8.
   @inline(never)
-  mutating func enter(_ text: ByteView, _ name: ByteView, _ stream: Int, isWhole: Bool) {
+  func enter(_ text: ByteView, _ name: ByteView, _ stream: Int, isWhole: Bool) {
     let length = Int64(30 + name.count + 2 + text.count + 1)
     let total = size + Int64(entries.count)
     if policy.limit > 0, total > 0, total + length > policy.limit, openLines == 0 || total > 2 * policy.limit {
@@ -94,7 +94,7 @@ struct LogFile {
 
   /// Writes what there is. When that fails the lines wait or are dropped, as the policy says.
   @inline(never)
-  mutating func write() {
+  func write() {
     if count == 0, dropped == 0 { return }
     failure = nil
     if dropped > 0 {
@@ -128,7 +128,7 @@ struct LogFile {
 
   /// Writes lines to the end of the file. A line of which only a part could be written is taken back.
   /// - Returns: how many bytes of whole lines are written.
-  private mutating func put(_ lines: [UInt8]) -> Int {
+  private func put(_ lines: [UInt8]) -> Int {
     guard let file else {
       failure = .notFound
       return 0
@@ -154,7 +154,7 @@ struct LogFile {
   }
 
   /// Lets nobody wait any more: the end has come.
-  mutating func stopBlocking() {
+  func stopBlocking() {
     policy.blocks = false
     write()
   }
@@ -162,7 +162,7 @@ struct LogFile {
   // MARK: - Rotation
 
   /// Begins a new file. When there cannot be one the old is written on, and the next try is after as much again.
-  private mutating func rotate() {
+  private func rotate() {
     size = 0
     let fresh = path(".new", 0)
     guard let opened = try? fresh.open(O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_NOFOLLOW) else { return }
@@ -197,7 +197,7 @@ struct LogFile {
     state.text(.logEntries, entries)
   }
 
-  mutating func resume(from state: ReplicaState) {
+  func resume(from state: ReplicaState) {
     if let number = state.descriptor(.logFile) { take(number) }
     count = state[.logCount] ?? 0
     dropped = state[.logDropped] ?? 0

@@ -40,11 +40,11 @@ struct OutputStream {
 
   /// Moves what is there into the log, at most `rounds` times 16 KiB.
   @inline(never)
-  mutating func read(rounds: Int, into log: inout LogFile) {
+  mutating func read(rounds: Int, into log: LogFile) {
     if !held.isEmpty {
       let bytes = held
       held = []
-      bytes.withView { append($0, to: &log) }
+      bytes.withView { append($0, to: log) }
     }
     var bytes: [UInt8] = []
     for _ in 0..<rounds {
@@ -54,12 +54,12 @@ struct OutputStream {
         self.reader = nil
         return
       }
-      bytes.withView { append($0, to: &log) }
+      bytes.withView { append($0, to: log) }
       log.write()
     }
   }
 
-  private mutating func append(_ bytes: ByteView, to log: inout LogFile) {
+  private mutating func append(_ bytes: ByteView, to log: LogFile) {
     var rest = bytes
     while !rest.isEmpty {
       if log.isBlocked {
@@ -73,26 +73,26 @@ struct OutputStream {
         log.enter(room.prefix(length), name, number, isWhole: true)
       } else {
         partial.append(text: room.prefix(length))
-        if isWhole || partial.count == Self.lineLimit { end(&log, isWhole: isWhole) }
+        if isWhole || partial.count == Self.lineLimit { end(log, isWhole: isWhole) }
       }
       rest = rest.dropping(isWhole ? length + 1 : length)
     }
   }
 
   /// Writes what had no newline yet, at the stream's end.
-  mutating func finish(_ log: inout LogFile) {
-    if !partial.isEmpty { end(&log, isWhole: false) }
+  mutating func finish(_ log: LogFile) {
+    if !partial.isEmpty { end(log, isWhole: false) }
   }
 
-  private mutating func end(_ log: inout LogFile, isWhole: Bool) {
+  private mutating func end(_ log: LogFile, isWhole: Bool) {
     partial.withView { log.enter($0, name, number, isWhole: isWhole) }
     partial = []
   }
 }
 
 /// What a program, or the hooks of one, writes to its two streams, and the log that it goes to.
-struct OutputLog {
-  private(set) var log: LogFile
+final class OutputLog {
+  let log: LogFile
   private(set) var output: OutputStream
   private(set) var error: OutputStream
   /// Whether it was known to fail.
@@ -118,34 +118,34 @@ struct OutputLog {
   }
 
   /// Moves what was written into the log, at most `rounds` times 16 KiB of each stream.
-  mutating func read(rounds: Int) {
-    output.read(rounds: rounds, into: &log)
-    error.read(rounds: rounds, into: &log)
+  func read(rounds: Int) {
+    output.read(rounds: rounds, into: log)
+    error.read(rounds: rounds, into: log)
   }
 
   /// Tries again what could not be written, then takes what has piled up.
-  mutating func retry() {
+  func retry() {
     log.write()
     if log.failure == nil { read(rounds: 4) }
   }
 
   /// Opens the file again under its own name, for who has moved it away.
-  mutating func reopen() throws(SystemError) {
+  func reopen() throws(SystemError) {
     log.write()
     try log.open()
   }
 
   /// Writes all there is, also what had no newline yet; what cannot be written is counted.
-  mutating func finish() {
+  func finish() {
     log.stopBlocking()
     read(rounds: 64)
-    output.finish(&log)
-    error.finish(&log)
+    output.finish(log)
+    error.finish(log)
     log.write()
   }
 
   /// What is to be told since it was asked last: that the log cannot be written, or can be again.
-  mutating func news() -> KeeperEvent? {
+  func news() -> KeeperEvent? {
     let isFailing = log.failure != nil
     if isFailing == wasFailing { return nil }
     wasFailing = isFailing

@@ -16,7 +16,7 @@ final class Replica {
   private(set) var clients = InlineArray<16, ControlClient?>(repeating: nil)
   /// The descriptors that the program keeps open.
   let kept = UnsafeMutablePointer<Int32>.allocate(capacity: 2)
-  var output: OutputLog
+  let output: OutputLog
   /// What hooks write, once one was started.
   var hooks: OutputLog?
   private let policy: LogFile.Policy
@@ -43,7 +43,7 @@ final class Replica {
       let result = path.appending("notify.sock").withCString { lc_change_owner($0, user) }
       if result < 0 { throw SystemError(code: Int32(truncatingIfNeeded: 0 &- result)) }
     }
-    var log = LogFile("log", in: path, options.log)
+    let log = LogFile("log", in: path, options.log)
     try log.open()
     return Replica(path, listener: listener, notify: notify, try OutputLog(log), options.log)
   }
@@ -52,7 +52,7 @@ final class Replica {
   static func resume(_ directory: ByteView, _ options: ReplicaOptions, from state: ReplicaState) -> Replica? {
     guard let listener = state.descriptor(.listener), let notify = state.descriptor(.notify) else { return nil }
     let path = Path(directory)
-    var log = LogFile("log", in: path, options.log)
+    let log = LogFile("log", in: path, options.log)
     log.resume(from: state)
     let output = OutputStream(
       " stdout ", 0, reader: state.descriptor(.output), partial: state.text(.outputPartial), held: state.text(.outputHeld))
@@ -64,7 +64,7 @@ final class Replica {
   /// Opens the hooks' log and streams.
   func openHooks() {
     if hooks != nil { return }
-    var log = LogFile("hooks.log", in: directory, policy)
+    let log = LogFile("hooks.log", in: directory, policy)
     // Without a log its streams are read nevertheless, and their lines are counted as lost.
     try? log.open()
     hooks = try? OutputLog(log)

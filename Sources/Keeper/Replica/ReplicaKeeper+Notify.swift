@@ -18,9 +18,9 @@ struct ReplicaWord {
 
 /// The program's own word (sd_notify(3)), and what it stores with us.
 extension ReplicaKeeper {
-  func readNotifications() {
-    // Not all there is: a program that never ceases to say how it is must not keep us from its signals and from the clock.
-    for _ in 0..<16 {
+  /// - Parameter most: not all there is: a program that never ceases to say how it is must not keep us from its signals and the clock.
+  func readNotifications(most: Int = 16) {
+    for _ in 0..<most {
       guard let message = try? UnixSocket.receive(replica.notify, limit: 4096) else { return }
       guard isOurs(message.user) else {
         for descriptor in message.descriptors { descriptor.close() }

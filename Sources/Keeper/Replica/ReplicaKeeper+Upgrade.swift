@@ -93,12 +93,6 @@ extension ReplicaKeeper {
     return said.withView { $0 == StateWriter.head }
   }
 
-  /// Says which state we take.
-  static func sayVersion() -> UInt8 {
-    try? Descriptor.output.write(StateWriter.head)
-    return 0
-  }
-
   // MARK: - The state
 
   private func state() -> [UInt8] {

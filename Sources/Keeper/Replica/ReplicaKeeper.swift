@@ -49,40 +49,43 @@ public final class ReplicaKeeper: Keeper {
       return 2
     }
     if ByteView(directory) == "become" { return Become.run(arguments + 2, environment: environment) }
-    do throws(KeeperSetup.Exit) {
-      let own = try ReplicaOptions(arguments + 2)
-      var state: ReplicaState?
-      if let resumed = own.resumed {
-        state = ReplicaState(resumed)
-        state?.resumeSignals()
-      }
-      let (entries, watchdogPid) = own.environment(environment)
-      let setup = try KeeperSetup(arguments: own.rest, environment: entries, directory: ByteView(directory))
-      if setup.options.group == nil { setup.options.group = lc_group_session }
-      // Ours: it reopens the log. Who means the program sends it by the control socket.
-      setup.options.rewrite.set(.hup, to: nil)
-      guard setup.options.sidecarCount == 0, setup.options.mainPolicy == .stop else {
-        Diagnostics.say("a replica has no sidecars and is not started again by its keeper: --with and --main-policy are for lastcall-init")
-        throw KeeperSetup.Exit(code: 2)
-      }
-      if own.isCheck { return sayVersion() }
-      let replica: Replica?
-      do throws(SystemError) {
-        let path = ByteView(directory)
-        replica = own.resumed == nil ? try Replica.open(path, own) : state.flatMap { Replica.resume(path, own, from: $0) }
-      } catch {
-        throw KeeperSetup.failed("the run directory cannot be used", error)
-      }
-      guard let replica else {
-        Diagnostics.say("the state of the keeper before cannot be read; what it kept runs on without one")
-        throw KeeperSetup.Exit(code: 125)
-      }
-      let keeper = ReplicaKeeper(setup, replica, own, arguments: arguments, environment: environment, watchdogPid: watchdogPid)
-      if let state { keeper.resume(from: state) }
-      return keeper.loop()
-    } catch {
-      return error.code
+    do throws(KeeperSetup.Exit) { return try make(ByteView(directory), arguments, environment).loop() } catch { return error.code }
+  }
+
+  /// A keeper that is ready to start its program, or to go on with it. Apart from `keep`, whose stack stays for a life.
+  @inline(never)
+  private static func make(
+    _ directory: ByteView, _ arguments: CStrings, _ environment: CStrings
+  ) throws(KeeperSetup.Exit) -> ReplicaKeeper {
+    let own = try ReplicaOptions(arguments + 2)
+    let state = own.resumed.flatMap { ReplicaState($0) }
+    state?.resumeSignals()
+    let (entries, watchdogPid) = own.environment(environment)
+    let setup = try KeeperSetup(arguments: own.rest, environment: entries, directory: directory)
+    // It took what it needs.
+    entries.deallocate()
+    if setup.options.group == nil { setup.options.group = lc_group_session }
+    guard setup.options.sidecarCount == 0, setup.options.mainPolicy == .stop else {
+      Diagnostics.say("a replica has no sidecars and is not started again by its keeper: --with and --main-policy are for lastcall-init")
+      throw KeeperSetup.Exit(code: 2)
     }
+    if own.isCheck {
+      try? Descriptor.output.write(StateWriter.head)
+      throw KeeperSetup.Exit(code: 0)
+    }
+    let replica: Replica?
+    do throws(SystemError) {
+      replica = own.resumed == nil ? try Replica.open(directory, own) : state.flatMap { Replica.resume(directory, own, from: $0) }
+    } catch {
+      throw KeeperSetup.failed("the run directory cannot be used", error)
+    }
+    guard let replica else {
+      Diagnostics.say("the state of the keeper before cannot be read; what it kept runs on without one")
+      throw KeeperSetup.Exit(code: 125)
+    }
+    let keeper = ReplicaKeeper(setup, replica, own, arguments: arguments, environment: environment, watchdogPid: watchdogPid)
+    if let state { keeper.resume(from: state) }
+    return keeper
   }
 
   override var isFollowed: Bool { true }
@@ -140,7 +143,7 @@ public final class ReplicaKeeper: Keeper {
       polled.watchEnd(ReplicaPollSet.stored + index, store.stored[index].descriptor)
     }
     polled.wait(until: min(next, min(nextTry, machine.deadline == nil ? says.watchdogAt : .never)))
-    takeReplicaSignals()
+    takeSignals()
     passTime()
     dispatch()
     lookAfterLogs()
@@ -154,14 +157,12 @@ public final class ReplicaKeeper: Keeper {
     polled.watch(place + 1, output.error.reader)
   }
 
-  private func takeReplicaSignals() {
-    while let arrival = signals.next() {
-      if arrival.signal == .hup {
-        reopenLogs()
-      } else if arrival.signal == .chld || arrival.sender != lc_pid() {
-        // What our own writes raise (PIPE, XFSZ) is not for the program.
-        take(arrival)
-      }
+  override func take(_ arrival: Signals.Arrival) {
+    if arrival.signal == .hup {
+      reopenLogs()
+    } else if arrival.signal == .chld || arrival.sender != lc_pid() {
+      // What our own writes raise (PIPE, XFSZ) is not for the program.
+      super.take(arrival)
     }
   }
 
@@ -219,7 +220,8 @@ public final class ReplicaKeeper: Keeper {
   // MARK: - The end
 
   override func finish() -> UInt8 {
-    readNotifications()
+    // What it said last may be what it has stored; more than that no socket holds (unix(7), net.unix.max_dgram_qlen).
+    readNotifications(most: 1024)
     replica.output.finish()
     replica.hooks?.finish()
     tellOfLogs()
