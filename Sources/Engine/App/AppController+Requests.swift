@@ -46,7 +46,7 @@ extension AppController {
   private func change(from old: App, to app: App, because cause: String) {
     // A number that a user has asked for stays, unless the file changes it.
     let isUp = !isStopped && rollout.desired.replicas > 0
-    let replicas = old.replicas == app.replicas && isUp ? rollout.desired.replicas : app.replicas
+    let replicas = old.replicas == app.replicas ? isUp ? rollout.desired.replicas : countWhenUp : app.replicas
     let needsNew = app.differences(from: revisions[rollout.desired.revision]?.spec ?? old).contains { $0.needsNewReplicas }
     if needsNew { return begin(app, because: cause, replicas: replicas) }
     isStopped = false
@@ -57,7 +57,7 @@ extension AppController {
   func restart() async -> Outcome {
     guard !isStopping else { return .superseded }
     let replicas = rollout.desired.replicas
-    return await untilOutcome { begin(app, because: "restart", replicas: replicas > 0 ? replicas : app.replicas) }
+    return await untilOutcome { begin(app, because: "restart", replicas: replicas > 0 ? replicas : countWhenUp) }
   }
 
   /// Starts what was stopped, and waits for the outcome.
@@ -65,8 +65,11 @@ extension AppController {
     guard !isStopping else { return .superseded }
     guard isStopped || rollout.desired.replicas == 0 else { return .complete }
     isStopped = false
-    return await untilOutcome { feed(.desired(Desired(replicas: max(1, app.replicas), revision: rollout.desired.revision))) }
+    return await untilOutcome { feed(.desired(Desired(replicas: countWhenUp, revision: rollout.desired.revision))) }
   }
+
+  /// How many replicas there are to be when it is started again.
+  private var countWhenUp: Int { max(1, stoppedReplicas ?? app.replicas) }
 
   /// Changes the number of replicas and waits for the outcome.
   func scale(to replicas: Int) async -> Outcome {
@@ -88,7 +91,11 @@ extension AppController {
       let text = number.map { "there is no revision \($0) of \(name)" } ?? "there is no earlier revision of \(name) that differs"
       return .undone("\(text); kept are: \(known)")
     }
-    return await untilOutcome { begin(chosen.spec, because: "undo to revision \(chosen.number)", replicas: rollout.desired.replicas) }
+    return await untilOutcome {
+      begin(
+        chosen.spec, because: "undo to revision \(chosen.number)",
+        replicas: rollout.desired.replicas > 0 ? rollout.desired.replicas : countWhenUp)
+    }
   }
 
   /// Holds the replacement of old replicas by new ones, or goes on with it.
@@ -108,6 +115,7 @@ extension AppController {
   ///
   /// - Parameter grace: by when they have to be gone, if that is sooner than what is declared; 0 kills at once.
   func stop(grace: TimeSpan?) async {
+    if rollout.desired.replicas > 0 { stoppedReplicas = rollout.desired.replicas }
     isStopped = true
     if let grace { shorten(to: Clock.now + grace) }
     await stopReplicas()

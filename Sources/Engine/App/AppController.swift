@@ -12,6 +12,8 @@ actor AppController {
   private(set) var declared: App?
   /// Whether a user has stopped it.
   var isStopped = false
+  /// How many replicas it had then.
+  var stoppedReplicas: Int?
   nonisolated let name: String
   let context: EngineContext
   let listener: ListeningSocket?
@@ -92,7 +94,7 @@ actor AppController {
     for record in found.replicas { adopt(record) }
     let replicas = records.values.map(\.replica)
     if let record = found.record {
-      (written, declared, isStopped) = (record, record.declared, record.isStopped)
+      (written, declared, isStopped, stoppedReplicas) = (record, record.declared, record.isStopped, record.stoppedReplicas)
       rollout = Rollout(restoring: record.rollout, replicas: replicas, at: Clock.now)
     } else if !replicas.isEmpty {
       // The newest of the database is lost: what lives says which numbers were given.
@@ -292,7 +294,8 @@ actor AppController {
 
   /// Writes what is noted, then does what waits for that. What comes meanwhile is written together afterwards.
   func write() {
-    let record = AppRecord(name: app.name, rollout: rollout.saved, declared: declared, isStopped: isStopped)
+    let record = AppRecord(
+      name: app.name, rollout: rollout.saved, declared: declared, isStopped: isStopped, stoppedReplicas: stoppedReplicas)
     if record != written, !isForgotten {
       written = record
       outbox.append(.app(record))

@@ -13,6 +13,8 @@ struct AppRecord: Codable, Sendable, Equatable {
   var declared: App?
   /// Whether a user has stopped it; it stays so over an engine's death.
   var isStopped = false
+  /// How many replicas it had, and gets again when it is started.
+  var stoppedReplicas: Int?
 }
 
 /// How long a stop really took.
