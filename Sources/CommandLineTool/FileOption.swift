@@ -28,11 +28,12 @@ extension FileNaming {
 
   /// Reads and checks the file.
   func read() throws -> AppFile {
-    do throws(AppFileError) {
+    do {
       let file = try AppFile(contentsOf: path, environment: environment)
       try file.checkCommands()
+      do throws(EngineError) { try file.checkCarriedOut() } catch { throw CommandFailure(code: 2, message: error.description) }
       return file
-    } catch {
+    } catch let error as AppFileError {
       throw CommandFailure(code: 2, message: error.description)
     }
   }

@@ -2,6 +2,7 @@ import AppSpec
 import CLinux
 import Foundation
 import Linux
+import Rollout
 import StopPlan
 
 /// Runs the apps of one file until it is told to stop.
@@ -17,6 +18,7 @@ public actor Engine {
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
   private var stopWaiters: [CheckedContinuation<Void, Never>] = []
   private(set) var stopping: Task<Void, Never>?
+  var order: StartOrder
   private var hasStopped = false
   private var hasStarted = false
   private var startWaiters: [CheckedContinuation<Void, Never>] = []
@@ -40,6 +42,7 @@ public actor Engine {
   /// - Throws: `EngineError` when another engine runs, or the directories cannot be used.
   public init(file: AppFile, environment: [String: String], keeperBinary: String, ownBinary: String) throws {
     self.file = file
+    order = StartOrder(file.apps)
     self.environment = environment
     let terminal = try? Path("/dev/tty").open(O_RDWR | O_NOCTTY)
     hadTerminal = terminal != nil
@@ -62,7 +65,7 @@ public actor Engine {
     await found.stopStrangers(keeping: Set(file.apps.map(\.name)))
     for controller in controllers { await controller.recover(found.apps[controller.name] ?? AppController.Recovered()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
-    for controller in controllers where stopping == nil { try await controller.start() }
+    try await begin(controllers.map(\.name))
     hasStarted = true
     for waiter in startWaiters { waiter.resume() }
     startWaiters = []
@@ -97,6 +100,9 @@ public actor Engine {
     do throws(AppFileError) {
       let file = try AppFile(contentsOf: file.path, environment: environment)
       try file.checkCommands()
+      do { try file.checkCarriedOut() } catch {
+        throw AppFileError([Mistake(file: file.path, position: nil, path: "", message: error.description)])
+      }
       for app in file.apps {
         guard let old = self.file.apps.first(where: { $0.name == app.name }), old.listen != app.listen else { continue }
         let text = "listen of a running app cannot be changed; remove it first with: lastcall rm -f \(app.name)"
@@ -118,9 +124,15 @@ public actor Engine {
     let gone = controllers.filter { controller in !file.apps.contains { $0.name == controller.name } }
     let kept = Dictionary(uniqueKeysWithValues: controllers.map { ($0.name, $0) })
     self.file = file
+    order = StartOrder(file.apps)
     controllers = file.apps.map { kept[$0.name] ?? AppController(app: $0, listener: listeners[$0.name], context: context) }
     for controller in gone { await remove(controller) }
-    return file.apps.compactMap { app in controllers.first { $0.name == app.name }.map { ($0, app) } }
+    return order.order.compactMap { name in
+      guard let controller = controllers.first(where: { $0.name == name }), let app = file.apps.first(where: { $0.name == name }) else {
+        return nil
+      }
+      return (controller, app)
+    }
   }
 
   /// Stops an app and forgets it.
@@ -163,9 +175,7 @@ public actor Engine {
         await context.reporter.report(
           EngineEvent(app: "", reason: "Stopping", message: "stopping everything (\(reason)); Ctrl-C again to hurry"))
       }
-      await withTaskGroup { group in
-        for controller in controllers { group.addTask { await controller.stopAll() } }
-      }
+      await stopInOrder()
       for listener in listeners.values { listener.descriptor.close() }
       for controller in controllers { left += await controller.inDoubt }
       if !left.isEmpty {

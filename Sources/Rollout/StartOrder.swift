@@ -72,6 +72,14 @@ public struct StartOrder: Sendable {
     self.states = states.filter { after[$0.key] != nil }
   }
 
+  /// Apps of which none comes after another.
+  public init(unordered names: [String]) {
+    order = names
+    after = Dictionary(names.map { ($0, []) }, uniquingKeysWith: { first, _ in first })
+    before = [:]
+    states = [:]
+  }
+
   /// Where an app is.
   public func state(of name: String) -> State { states[name] ?? .idle }
 

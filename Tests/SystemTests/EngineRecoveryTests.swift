@@ -146,7 +146,8 @@ import Testing
   @Test func aKillAtAnyMomentOfAStartLeavesNoSecondCopy() async throws {
     let workspace = try Product.workspace()
     try workspace.write(
-      "lastcall.yaml", Workspace.sleeper("    replicas: 6\n    update: { settle: 0s }\n", script: "sleep 1000; echo \(workspace.directory)"))
+      "lastcall.yaml", Workspace.sleeper("    replicas: 6\n    update: { settle: 0s }\n", script: "sleep 1000; echo \(workspace.directory)")
+    )
     for round in 0..<8 {
       let up = try workspace.lastcall("up")
       try await Task.sleep(for: .milliseconds(20 * round))

@@ -98,6 +98,9 @@ extension AppController {
       note(.normal, "Ready", "\(process.name) is ready after \(tenths / 10).\(tenths % 10) s", process.name)
     }
     feed(.ready(number))
+    if process.app.notify.watchdog != nil {
+      Task { if await process.untilWatchdog() { feed(.unhealthy(number)) } }
+    }
     if let live = process.app.live { Task { await watch(process, number, live) } }
     await leaving(process)
   }

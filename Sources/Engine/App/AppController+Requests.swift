@@ -107,7 +107,7 @@ extension AppController {
 
   /// Waits until the rollout under way has ended.
   func untilSettled() async -> Outcome {
-    if rollout.isComplete { return .complete }
+    if rollout.isComplete, declared != nil { return .complete }
     return await withCheckedContinuation { wait($0) }
   }
 

@@ -203,8 +203,14 @@ actor AppController {
   func untilOutcome(_ begin: () -> Void) async -> Outcome {
     for waiter in outcomeWaiters { waiter.resume(returning: .superseded) }
     outcomeWaiters = []
-    begin()
-    return await withCheckedContinuation { outcomeWaiters.append($0) }
+    return await withCheckedContinuation { waiter in
+      outcomeWaiters.append(waiter)
+      begin()
+      // What is as wanted already says nothing more.
+      guard rollout.isComplete, !outcomeWaiters.isEmpty else { return }
+      end(.complete)
+      write()
+    }
   }
 
   func wait(_ waiter: CheckedContinuation<Outcome, Never>) { outcomeWaiters.append(waiter) }

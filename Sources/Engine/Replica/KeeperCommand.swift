@@ -21,7 +21,7 @@ struct KeeperCommand: Sendable {
   func arguments() throws -> [String] {
     let plan = try self.plan()
     var words = ["lastcall-keeper", directory, "--log-size", "\(app.logs.size)", "--log-keep", "\(app.logs.keep)"]
-    words += ["--log-full", app.logs.full.rawValue, "--store", "\(min(200, app.notify.store))", "--extend", Self.text(app.notify.extend)]
+    words += ["--log-full", app.logs.full.rawValue, "--extend", Self.text(app.notify.extend)]
     if let watchdog = app.notify.watchdog { words += ["--watchdog", "\(watchdog.nanoseconds / 1_000)"] }
     if let user = try app.user?.identity() { words += ["--notify-user", "\(user.user)"] }
     words += ["--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor)]

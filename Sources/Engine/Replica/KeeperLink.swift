@@ -20,6 +20,8 @@ struct KeeperMessage: Decodable, Sendable {
   var reason: String?
   var leftover: Bool?
   var swept: Int?
+  var lines: Int64?
+  var microseconds: Int64?
   var ok: Bool?
   var error: String?
 

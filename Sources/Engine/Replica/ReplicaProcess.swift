@@ -32,6 +32,7 @@ actor ReplicaProcess {
   private var hasStarted = false
   private var saidReady = false
   private var saidStopping = false
+  private var missedWatchdog = false
   private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
   private var isEnded = false
@@ -214,6 +215,19 @@ actor ReplicaProcess {
         let text = "the hook ended with \(status.shellCode); see lastcall logs --hooks \(name)"
         await report(.warning, "FailedPreStopHook", text, message)
       }
+    case "watchdog":
+      let span = message.microseconds.map { TimeSpan(nanoseconds: $0 * 1_000) }
+      await report(.warning, "Watchdog", "it has not said WATCHDOG=1 for \(span.map { "\($0)" } ?? "too long")", message)
+      missedWatchdog = true
+      wakeLeavingWaiters()
+    case "notifyReloading": await report(.normal, "Reloading", "\(name) reads its configuration again", message)
+    case "notifyReloaded": await report(.normal, "Reloaded", "\(name) has read its configuration", message)
+    case "logBlocked":
+      await report(.warning, "LogBlocked", "its output cannot be written and waits; it may block: \(message.reason ?? "")", message)
+    case "logDropped":
+      let count = message.lines.map { "\($0) lines" } ?? "lines"
+      await report(.warning, "LogDropped", "\(count) of its output could not be written: \(message.reason ?? "")", message)
+    case "logResumed": await report(.normal, "LogResumed", "its output is written again", message)
     case "exited": exitStatus = message.exitStatus
     case "failed":
       await report(.warning, "Failed", "\(message.command ?? "the command"): \(message.reason ?? "cannot be executed")", message)
@@ -365,6 +379,13 @@ actor ReplicaProcess {
   func untilLeaving() async -> Bool {
     while !saidStopping, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
     return saidStopping && !isEnded && !wasAskedToStop
+  }
+
+  /// Waits until it has not given the sign of life that its watchdog wants.
+  /// - Returns: false when it ended, or was asked to stop, before.
+  func untilWatchdog() async -> Bool {
+    while !missedWatchdog, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
+    return missedWatchdog && !isEnded && !wasAskedToStop
   }
 
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline. A second request can only come earlier.

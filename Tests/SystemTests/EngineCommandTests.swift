@@ -1,0 +1,177 @@
+import CLinux
+import Foundation
+import Linux
+import StopPlan
+import Testing
+
+/// The commands of a running engine.
+@Suite(.serialized) struct EngineCommandTests {
+  /// Runs a command to its end and checks its exit code.
+  @discardableResult
+  private func lastcall(_ workspace: Workspace, _ arguments: String..., code: UInt8 = 0, _ location: SourceLocation = #_sourceLocation)
+    async throws -> String
+  {
+    let run = try workspace.start(Product.path("lastcall"), arguments)
+    let status = await run.ended()
+    #expect(status == .code(code), "\(run.output)", sourceLocation: location)
+    return run.output
+  }
+
+  private func file(_ workspace: Workspace, seconds: Int, _ more: String = "") throws {
+    try workspace.write("lastcall.yaml", Workspace.sleeper("    update: { settle: 0s }\n" + more, script: "sleep \(seconds)"))
+  }
+
+  @Test func deployDiffHistoryUndoAndScale() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000, "    replicas: 2\n")
+    try await lastcall(workspace, "up", "-d")
+    #expect(try await lastcall(workspace, "diff").isEmpty)
+    try file(workspace, seconds: 2000, "    replicas: 2\n")
+    let diff = try await lastcall(workspace, "diff")
+    #expect(diff == "~ web: command: [sh, -c, 'sleep 2000'], was [sh, -c, 'sleep 1000']\n")
+    #expect(try await lastcall(workspace, "deploy").contains("RolloutComplete"))
+    #expect(try await lastcall(workspace, "diff").isEmpty)
+    try await lastcall(workspace, "scale", "web=4")
+    #expect(try await workspace.rows().count == 4)
+    // A change of something else leaves the number that was asked for.
+    try file(workspace, seconds: 3000, "    replicas: 2\n")
+    try await lastcall(workspace, "deploy")
+    #expect(try await workspace.rows().count == 4)
+    try await lastcall(workspace, "rollout", "undo", "web")
+    let history = try await lastcall(workspace, "rollout", "history")
+    #expect(history.contains("undo to revision 2"), "\(history)")
+    let description = try await lastcall(workspace, "describe", "web")
+    #expect(description.contains("sleep 2000"), "\(description)")
+    #expect(description.contains("p99"), "\(description)")
+    #expect(try await lastcall(workspace, "diff").contains("command") == false)
+    try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
+  @Test func aWrongFileChangesNothing() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let before = try await workspace.rows().map(\.pid)
+    try workspace.write("lastcall.yaml", "apps:\n  web:\n    comand: [sleep, '1']\n")
+    let deploy = try await lastcall(workspace, "deploy", code: 2)
+    #expect(deploy.contains("lastcall.yaml:3:5: apps.web.comand"), "\(deploy)")
+    up.send(.hup)
+    try await up.says("ReloadFailed")
+    #expect(try await workspace.rows().map(\.pid) == before)
+    // HUP has the engine read the file again; an app that it does not name any more is stopped.
+    try workspace.write("lastcall.yaml", "apps:\n  other:\n    command: [sleep, '1000']\n    update: { settle: 0s }\n")
+    up.send(.hup)
+    try await up.says("nothing of web runs any more")
+    #expect(try await eventually { try await workspace.rows().map(\.name) == ["other-1"] })
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
+  @Test func stopStartKillAndRemove() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000, "    restart: { backoff: 10ms..1s }\n")
+    try await lastcall(workspace, "up", "-d")
+    try await lastcall(workspace, "stop", "web")
+    #expect(try await workspace.rows().map(\.state) == ["Stopped"])
+    try await lastcall(workspace, "start", "web")
+    try await lastcall(workspace, "kill", "-s", "USR1", "web")
+    #expect(try await eventually { try await workspace.rows().map(\.name) == ["web-3"] })
+    let refused = try await lastcall(workspace, "rm", "web", code: 1)
+    #expect(refused.contains("lastcall rm -f web"), "\(refused)")
+    try await lastcall(workspace, "rm", "-f", "web")
+    #expect(try await workspace.rows().isEmpty)
+    #expect(try await lastcall(workspace, "deploy").contains("RolloutComplete"))
+    try await lastcall(workspace, "kill", "nobody", code: 2)
+    try await lastcall(workspace, "kill", "-s", "NOSUCH", "web", code: 2)
+    try await lastcall(workspace, "scale", "web", code: 2)
+    try await lastcall(workspace, "down")
+    try await lastcall(workspace, "ps", code: 3)
+    await workspace.remove()
+  }
+
+  @Test func aStopCanBeShortenedAndZeroKillsAtOnce() async throws {
+    let workspace = try Product.workspace()
+    let plan = "    stop: { plan: TERM/100/KILL, grace: 100s }\n"
+    try workspace.write(
+      "lastcall.yaml", Workspace.sleeper(plan + "    update: { settle: 0s }\n", script: "trap \"\" TERM; while :; do sleep 0.1; done"))
+    try await lastcall(workspace, "up", "-d")
+    let began = Clock.now
+    let slow = try workspace.lastcall("stop", "web")
+    try await slow.says("Stopping replica web-1")
+    try await lastcall(workspace, "stop", "-t", "0", "web")
+    _ = await slow.ended()
+    #expect(Clock.now - began < .seconds(60))
+    let events = try await lastcall(workspace, "events")
+    #expect(events.contains("web-1 was ended by KILL"), "\(events)")
+    try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
+  @Test func aPausedRolloutReplacesNothing() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000)
+    try await lastcall(workspace, "up", "-d")
+    let before = try await workspace.rows().map(\.pid)
+    try await lastcall(workspace, "rollout", "pause", "web")
+    try file(workspace, seconds: 2000)
+    let deploy = try workspace.lastcall("deploy")
+    #expect(try await eventually { try await lastcall(workspace, "rollout", "history").contains("2 *") })
+    #expect(try await workspace.rows().map(\.pid) == before)
+    try await lastcall(workspace, "rollout", "resume", "web")
+    #expect(await deploy.ended() == .code(0), "\(deploy.output)")
+    #expect(try await workspace.rows().map(\.pid) != before)
+    try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
+  @Test func anAppComesAfterAnother() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [sh, -c, 'test -e ready && sleep 1000']
+          after: base
+          update: { settle: 0s }
+        base:
+          command: [sh, -c, 'sleep 0.3; touch ready; sleep 1000']
+          ready: { exec: [test, -e, ready], every: 20ms }
+          update: { settle: 0s }
+      """)
+    try await lastcall(workspace, "up", "-d")
+    try await lastcall(workspace, "down")
+    let events = try await lastcall(workspace, "events")
+    let based = try #require(events.range(of: "base-1 is ready"), "\(events)")
+    let began = try #require(events.range(of: "web-1 started"), "\(events)")
+    #expect(based.lowerBound < began.lowerBound)
+    let first = try #require(events.range(of: "web-1 was ended by TERM"), "\(events)")
+    let second = try #require(events.range(of: "Stopping replica base-1"), "\(events)")
+    #expect(first.lowerBound < second.lowerBound)
+    await workspace.remove()
+  }
+
+  @Test func whatIsNotCarriedOutIsRefused() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", "apps:\n  once:\n    command: [sleep, '1']\n    kind: job\n")
+    let up = try await lastcall(workspace, "up", code: 2)
+    #expect(up.contains("apps.once.kind: jobs are not run by this version"), "\(up)")
+    await workspace.remove()
+  }
+
+  @Test func theUnitIsWhatSystemdNeeds() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000)
+    let unit = try await lastcall(workspace, "install", "--print")
+    for line in [
+      "KillMode=process", "Delegate=yes", "Restart=always",
+      "ExecStart=\(Product.path("lastcall")) up -f \(workspace.directory)/lastcall.yaml",
+    ] {
+      #expect(unit.contains(line + "\n"), "\(unit)")
+    }
+    await workspace.remove()
+  }
+}
