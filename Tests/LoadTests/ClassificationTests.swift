@@ -13,6 +13,7 @@ import Testing
     plan.seed = 7
     // Only what a test is about may depend on how fast the machine is.
     plan.timeout = .seconds(120)
+    plan.duration = LoadPlan.longestDuration
     return plan
   }
 

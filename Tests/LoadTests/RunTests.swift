@@ -30,6 +30,7 @@ import Testing
     var plan = LoadPlan(target: try #require(Endpoint(parsing: "http://127.0.0.1:\(server.port)")))
     plan.connections = 16
     plan.timeout = .seconds(120)
+    plan.duration = LoadPlan.longestDuration
     plan.mix = try Mix(parsing: "keep-alive=4,new=4,slow=2,stream=2,post=4")
     plan.pathSlow = "/slow"
     plan.pathStream = "/stream"
@@ -53,9 +54,7 @@ import Testing
 
   @Test func stopEndsARunAfterEveryConnectionHadItsAnswer() async throws {
     let server = try server()
-    var plan = try plan(server)
-    plan.duration = LoadPlan.longestDuration
-    let run = LoadRun(plan)
+    let run = LoadRun(try plan(server))
     let calls = Atomic<Int>(0)
     let report = await run.besideThePool {
       calls.add(1, ordering: .relaxed)

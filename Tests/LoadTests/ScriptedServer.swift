@@ -189,6 +189,7 @@ extension ScriptedServer {
     plan.mix = try Mix(parsing: "\(behaviour)=1")
     plan.requests = requests
     plan.timeout = timeout
+    plan.duration = LoadPlan.longestDuration
     plan.seed = 7
     let report = await LoadRun(plan).besideThePool()
     #expect(report.requests == requests)

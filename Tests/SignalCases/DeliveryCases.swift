@@ -50,6 +50,8 @@ enum DeliveryCases {
   private static func setFormerHandler(_ how: String) {
     var action = sigaction()
     switch how {
+    // Not a sanitizer's, nor the backtracer's.
+    case "own": action.__sigaction_handler.sa_handler = SIG_DFL
     case "reporter":
       action.sa_flags = SA_SIGINFO
       action.__sigaction_handler.sa_sigaction = { _, info, _ in
