@@ -162,4 +162,35 @@ import Testing
     #expect(Self.living(workspace.directory).isEmpty)
     await workspace.remove()
   }
+
+  @Test func aRecycledPidIsNeverSignalled() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let pid = try #require(try await workspace.rows().first?.pid)
+    let keeper = try #require(ProcessRecord(pid: pid)).parent
+    up.send(.kill)
+    _ = await up.ended()
+    kill(keeper, SIGKILL)
+    kill(pid, SIGKILL)
+    #expect(try await eventually { ProcessRecord(pid: pid)?.isZombie ?? true })
+    // Somebody else, the leader of a session, has the pid now, as far as the record says.
+    let bystander = try workspace.start("/bin/sleep", ["1000"])
+    let root = workspace.directory + "/run"
+    let name = try #require(
+      FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String }.first { $0.hasSuffix("process.json") })
+    let record = try String(contentsOfFile: root + "/" + name, encoding: .utf8)
+    try record.replacingOccurrences(of: "\"main\":\(pid)", with: "\"main\":\(bystander.pid)").write(
+      toFile: root + "/" + name, atomically: true, encoding: .utf8)
+    let again = try workspace.lastcall("up")
+    try await again.says("web-2 is ready")
+    #expect(ProcessRecord(pid: bystander.pid)?.isZombie == false)
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    #expect(ProcessRecord(pid: bystander.pid)?.isZombie == false)
+    bystander.send(.kill)
+    _ = await bystander.ended()
+    await workspace.remove()
+  }
 }

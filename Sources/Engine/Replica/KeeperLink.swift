@@ -9,6 +9,7 @@ struct KeeperMessage: Decodable, Sendable {
   var seq: Int64?
   var keeper: Int32?
   var main: Int32?
+  var mainStart: UInt64?
   var pid: Int32?
   var state: String?
   var ready: Bool?

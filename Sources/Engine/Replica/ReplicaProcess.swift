@@ -22,6 +22,7 @@ actor ReplicaProcess {
   nonisolated let directory: ReplicaDirectory
   private(set) var keeper: Int32 = 0
   private(set) var main: Int32 = 0
+  private var mainStart: UInt64?
   private(set) var statusText = ""
   private var link: KeeperLink?
   /// Which process the keeper is; nil until it has answered.
@@ -129,10 +130,11 @@ actor ReplicaProcess {
   func adopt() async {
     var pause: UInt64 = 1_000_000
     let limit = Clock.now + Self.answerBound
+    if let processes = directory.processes() { (main, mainStart) = (processes.main, processes.mainStart) }
     while directory.isHeld {
       if let link = try? await KeeperLink.connect(directory.socket, after: 0) { return keep(link) }
       let processes = directory.processes()
-      main = processes?.main ?? 0
+      (main, mainStart) = (processes?.main ?? 0, processes?.mainStart)
       // A keeper that was forked just before its engine died needs a moment; one that is gone never answers.
       if processes != nil, processes?.livingKeeper == nil { break }
       if Clock.now > limit { break }
@@ -192,6 +194,7 @@ actor ReplicaProcess {
     switch message.event {
     case "started":
       main = message.pid ?? main
+      mainStart = ProcessRecord(pid: main)?.identity.startTime ?? mainStart
       await report(.normal, "Started", "\(name) started", message)
       hasStarted = true
       wakeReadyWaiters()
@@ -243,6 +246,7 @@ actor ReplicaProcess {
   private func greeted(_ message: KeeperMessage) {
     keeper = message.keeper ?? keeper
     main = message.main ?? main
+    mainStart = message.mainStart ?? mainStart
     if identity == nil { identity = ProcessRecord(pid: keeper)?.identity }
     if message.ready == true {
       saidReady = true
@@ -282,7 +286,7 @@ actor ReplicaProcess {
 
   /// The keeper was killed: what it kept is stopped by us. Doubt whether that was all blocks the replacement, loudly.
   private func sweep() async {
-    let survivors = Survivors(main: main, lock: directory.lock)
+    let survivors = Survivors(main: main, mainStart: mainStart, lock: directory.lock)
     let count = survivors.find().count
     if main > 0 || count > 0 {
       let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"

@@ -6,8 +6,10 @@ import StopPlan
 /// What a keeper that was killed has left of its replica. A process is surely the replica's own when it is in the session that the
 /// program led, or holds the replica's lock open: programs inherit that, and nobody else can open it.
 struct Survivors {
-  /// The program that the keeper started; it led a session of its own.
+  /// The program that the keeper started; it led a session of its own. 0 when it is not known.
   let main: Int32
+  /// When it started, in clock ticks since boot; nil when that is not known.
+  let mainStart: UInt64?
   /// The path of the replica's lock.
   let lock: String
 
@@ -15,10 +17,12 @@ struct Survivors {
   func find() -> [ProcessIdentity] {
     var file = stat()
     guard stat(lock, &file) == 0 else { return [] }
+    // A session's number is not given again while it has members, but after that: whoever has it now may be a stranger.
+    let session = main > 0 && ProcessRecord(pid: main).map { $0.identity.startTime == mainStart } ?? true ? main : 0
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return names.compactMap { Int32($0) }.filter { $0 != getpid() }.compactMap { pid in
       guard let record = ProcessRecord(pid: pid), !record.isZombie else { return nil }
-      return main > 0 && record.session == main || Self.holds(pid, file) ? record.identity : nil
+      return session > 0 && record.session == session || Self.holds(pid, file) ? record.identity : nil
     }
   }
 
