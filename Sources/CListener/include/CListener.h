@@ -16,8 +16,4 @@ long lc_take_no_more(int listener);
 // How many connections wait for accept(2) on a listening socket (tcp(7), TCP_INFO: tcpi_unacked), or -errno.
 long lc_queued(int listener);
 
-// Asks the control socket of a keeper for the sockets that it holds for its program. Waits at most `patience` ms.
-// Returns how many there are, at most `room`, close-on-exec and the caller's to close; or -errno.
-long lc_fetch_listeners(const char *path, int *numbers, int room, int patience);
-
 #endif
