@@ -11,47 +11,47 @@ extension AppController {
   func start() async throws {
     do { if !isStopping { try await proxy?.start() } } catch { if !isStopping { throw error } }
     guard !isStopping else { return }
-    let wanted = declared
-    declare(app)
     // The first clock ends the taking in of what was found.
     feed(.clock)
-    guard let wanted, let current = revisions[rollout.desired.revision] else { return begin(app, because: "up", replicas: app.replicas) }
-    if wanted != app { return change(from: wanted, to: app, because: "up") }
-    serve(current.spec)
-    if isStopped {
-      note(.normal, "Stopped", "\(app.name) was stopped and stays so; start it with: lastcall start \(app.name)")
-      write()
-    } else if rollout.desired.replicas == 0, app.replicas > 0 {
-      // A full stop was interrupted; whoever says up wants it up.
-      feed(.desired(Desired(replicas: app.replicas, revision: rollout.desired.revision)))
-    }
+    let step = declaration(of: app).atStart
+    let file = app
+    declare(file)
+    if let current = revisions[rollout.desired.revision] { serve(current.spec) }
+    carryOut(step, file, because: "up")
   }
 
   /// Carries out what the file says now, and waits for the outcome.
-  func deploy(_ app: App, because cause: String) async -> Outcome {
+  func deploy(_ file: App, because cause: String) async -> Outcome {
     guard !isStopping else { return .superseded }
-    let old = declared ?? self.app
-    declare(app)
-    let isUp = !isStopped && rollout.desired.replicas > 0
-    guard old != app || !isUp else {
+    let step = declaration(of: file).atDeploy
+    declare(file)
+    return await untilOutcome { carryOut(step, file, because: cause) }
+  }
+
+  private func declaration(of file: App) -> Declaration {
+    let last = revisions[rollout.desired.revision] == nil ? nil : declared
+    return Declaration(
+      lastReplicas: last?.replicas, isChanged: last.map { $0 != file } ?? true,
+      needsNewReplicas: revisions[rollout.desired.revision].map { file.differences(from: $0.spec).contains(where: \.needsNewReplicas) }
+        ?? true,
+      fileReplicas: file.replicas, desiredReplicas: rollout.desired.replicas, isStopped: isStopped, stoppedReplicas: stoppedReplicas)
+  }
+
+  private func carryOut(_ step: Declaration.Step, _ file: App, because cause: String) {
+    switch step {
+    case .begin(let replicas): begin(file, because: cause, replicas: replicas)
+    case .amend(let replicas):
+      isStopped = false
+      amend(file, replicas: replicas)
+    case .goOn: write()
+    case .stayStopped:
+      note(.normal, "Stopped", "\(name) was stopped and stays so; start it with: lastcall start \(name)")
       write()
-      return .complete
     }
-    return await untilOutcome { change(from: old, to: app, because: cause) }
   }
 
   /// - Returns: what a deploy would change, in the file's words.
   func changes(to app: App) -> [Difference] { app.differences(from: declared ?? self.app) }
-
-  private func change(from old: App, to app: App, because cause: String) {
-    // A number that a user has asked for stays, unless the file changes it.
-    let isUp = !isStopped && rollout.desired.replicas > 0
-    let replicas = old.replicas == app.replicas ? isUp ? rollout.desired.replicas : countWhenUp : app.replicas
-    let needsNew = app.differences(from: revisions[rollout.desired.revision]?.spec ?? old).contains { $0.needsNewReplicas }
-    if needsNew { return begin(app, because: cause, replicas: replicas) }
-    isStopped = false
-    amend(app, replicas: replicas)
-  }
 
   /// Replaces all replicas by new ones and waits for the outcome.
   func restart() async -> Outcome {
@@ -69,7 +69,7 @@ extension AppController {
   }
 
   /// How many replicas there are to be when it is started again.
-  private var countWhenUp: Int { max(1, stoppedReplicas ?? app.replicas) }
+  private var countWhenUp: Int { declaration(of: app).replicasWhenUp }
 
   /// Changes the number of replicas and waits for the outcome.
   func scale(to replicas: Int) async -> Outcome {
