@@ -47,6 +47,20 @@ public struct EnginePaths: Sendable {
     for directory in [run, run + "/r", state] { try Self.createPrivate(directory) }
   }
 
+  /// Lets another user's program go through to a replica's directory, where its notify socket is (0711: nothing can be listed). The sockets and
+  /// files in it stay ours alone.
+  func letThrough(to replica: String) throws(EngineError) {
+    let parent = URL(fileURLWithPath: run).deletingLastPathComponent().path
+    for path in [parent, run, run + "/r", self.replica(replica)] {
+      var information = stat()
+      guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFDIR, information.st_uid == getuid() else { continue }
+      if information.st_mode & 0o011 == 0o011 { continue }
+      guard chmod(path, information.st_mode & 0o7777 | 0o011) == 0 else {
+        throw EngineError("\(path) cannot be opened to the user of \(replica): \(SystemError(code: errno)); set LASTCALL_RUN_DIR")
+      }
+    }
+  }
+
   /// Makes a directory that is ours alone.
   /// - Throws: `EngineError` when it cannot be made, or another user could have put it there.
   public static func makePrivate(_ path: String) throws { try createPrivate(path) }

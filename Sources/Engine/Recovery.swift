@@ -40,9 +40,14 @@ struct Recovery {
     guard let found = apps[app] else { return nil }
     for record in found.proxies + found.replicas {
       let directory = ReplicaDirectory(context.paths.replica(record.name))
-      guard directory.isHeld, let descriptor = KeeperListeners.fetch(directory.socket).first else { continue }
-      if let listener = ListeningSocket(descriptor, host: listen.host, port: listen.port) { return listener }
-      descriptor.close()
+      guard directory.isHeld else { continue }
+      var found: ListeningSocket?
+      // What else a program has stored with its keeper is not ours.
+      for descriptor in KeeperListeners.fetch(directory.socket) {
+        let listener = found == nil ? ListeningSocket(descriptor, host: listen.host, port: listen.port) : nil
+        if let listener { found = listener } else { descriptor.close() }
+      }
+      if let found { return found }
     }
     return nil
   }

@@ -199,4 +199,90 @@ import Testing
     #expect(await up.ended() == .code(0), "\(up.output)")
     await workspace.remove()
   }
+
+  @Test func aStopIsShortenedWhileItDrains() async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    try workspace.write(
+      "slow.py",
+      """
+      import http.server, sys, time
+      class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+          if self.path == "/slow": open("begun", "w"); time.sleep(1000)
+          self.send_response(200); self.send_header("content-length", "0"); self.end_headers()
+      http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+      """)
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, slow.py, $PORT]
+          listen: { port: \(port), via: proxy }
+          ready: { http: / }
+          stop: { plan: TERM/300/KILL, grace: 300s }
+          update: { settle: 0s }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let request = try workspace.start("/usr/bin/curl", ["-s", "http://127.0.0.1:\(port)/slow"])
+    #expect(try await eventually { FileManager.default.fileExists(atPath: workspace.directory + "/begun") })
+    let slow = try workspace.lastcall("stop")
+    try await slow.says("1 request in flight")
+    let began = Clock.now
+    let short = try workspace.lastcall("stop", "-t", "1")
+    _ = await short.ended()
+    #expect(Clock.now - began < .seconds(100))
+    try await up.says("nothing of web runs any more")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    _ = await request.ended()
+    await workspace.remove()
+  }
+
+  @Test func aStopDoesNotWaitForASidecarThatNeverGetsReady() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [sleep, '1000']
+          update: { settle: 0s, deadline: 600s }
+          sidecars:
+            - { name: mesh, command: [sleep, '2000'], ready: { exec: ['false'] } }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("web-1-mesh started")
+    let began = Clock.now
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    #expect(Clock.now - began < .seconds(100))
+    #expect(!up.output.contains("Failed"), "\(up.output)")
+    await workspace.remove()
+  }
+
+  @Test(.enabled(if: getuid() == 0, "only root may take on another user"))
+  func anotherUsersProgramSaysThatItIsReady() async throws {
+    let workspace = try Product.workspace()
+    chmod(workspace.directory, 0o711)
+    let say =
+      "import os, socket, time; socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b'READY=1', os.environ['NOTIFY_SOCKET']); time.sleep(1000)"
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, -c, "\(say)"]
+          user: nobody
+          ready: notify
+          update: { settle: 0s }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("web-1 is ready")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
 }

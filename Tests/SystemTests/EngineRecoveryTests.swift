@@ -55,13 +55,21 @@ import Testing
     await workspace.remove()
   }
 
-  @Test func adoptedDeathIsDetected() async throws {
-    let workspace = try Product.workspace()
+  /// An engine with one replica is killed.
+  private func killedEngine(_ workspace: Workspace) async throws -> (main: Int32, keeper: Int32) {
     try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
+    let main = try #require(try await workspace.rows().first?.pid)
+    let keeper = try #require(ProcessRecord(pid: main)).parent
     up.send(.kill)
     _ = await up.ended()
+    return (main, keeper)
+  }
+
+  @Test func adoptedDeathIsDetected() async throws {
+    let workspace = try Product.workspace()
+    _ = try await killedEngine(workspace)
     let again = try workspace.lastcall("up")
     try await again.says("Recovered")
     let pid = try #require(try await workspace.rows().first?.pid)
@@ -75,13 +83,7 @@ import Testing
 
   @Test func whatDiedWhileNoEngineRanIsReplaced() async throws {
     let workspace = try Product.workspace()
-    try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))
-    let up = try workspace.lastcall("up")
-    try await up.says("RolloutComplete")
-    let pid = try #require(try await workspace.rows().first?.pid)
-    let keeper = try #require(ProcessRecord(pid: pid)).parent
-    up.send(.kill)
-    _ = await up.ended()
+    let (pid, keeper) = try await killedEngine(workspace)
     kill(pid, SIGKILL)
     #expect(try await eventually { ProcessRecord(pid: keeper)?.isZombie ?? true })
     let again = try workspace.lastcall("up")
@@ -165,13 +167,7 @@ import Testing
 
   @Test func aRecycledPidIsNeverSignalled() async throws {
     let workspace = try Product.workspace()
-    try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))
-    let up = try workspace.lastcall("up")
-    try await up.says("RolloutComplete")
-    let pid = try #require(try await workspace.rows().first?.pid)
-    let keeper = try #require(ProcessRecord(pid: pid)).parent
-    up.send(.kill)
-    _ = await up.ended()
+    let (pid, keeper) = try await killedEngine(workspace)
     kill(keeper, SIGKILL)
     kill(pid, SIGKILL)
     #expect(try await eventually { ProcessRecord(pid: pid)?.isZombie ?? true })

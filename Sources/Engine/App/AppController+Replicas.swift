@@ -32,7 +32,8 @@ extension AppController {
       Task { await ready(process, number, began) }
       await process.untilEnded()
     } catch {
-      await report(.warning, "Failed", "\(error)", process.name)
+      if records[number]?.stop == nil { await report(.warning, "Failed", "\(error)", process.name) }
+      await process.abandon()
     }
     await proxy?.remove(process.name)
     if let beside = sidecars[number] {
@@ -49,7 +50,7 @@ extension AppController {
     }
     if wasStarted || status != nil {
       note(
-        status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(Self.words(status))", process.name,
+        status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(ExitWords.of(status))", process.name,
         key: await process.endKey)
     }
     gone(number)
@@ -71,15 +72,6 @@ extension AppController {
     case .always: .failed
     case .onFailure: endedWell ? .done : .failed
     case .never: endedWell ? .done : .refused
-    }
-  }
-
-  private static func words(_ status: ExitStatus?) -> String {
-    switch status {
-    case .code(0): "ended"
-    case .code(let code): "exited with \(code)"
-    case .signal(let signal, _): "was ended by \(signal)"
-    case nil: "ended; how is not known"
     }
   }
 

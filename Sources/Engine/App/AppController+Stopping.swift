@@ -15,11 +15,15 @@ extension AppController {
     note(.normal, "Killing", "Stopping replica \(process.name)", process.name, key: "stop/\(request.id)")
     write()
     await waitTelling(process.name, until: deadline, process, inFlight: { await self.proxy?.inFlight(process.name) }) {
-      let limit = StopOrder.drainLimit(plan, from: deadline - plan.grace)
-      await self.drain(process, by: limit)
+      await self.drain(process, by: StopOrder.drainLimit(plan, from: deadline - plan.grace))
+      // It may have been made shorter meanwhile.
+      let request = await self.records[number]?.stop ?? request
+      let deadline = Instant(nanoseconds: request.deadline)
       let sidecars = await self.sidecars[number]
+      // Its program waits for a sidecar that may never be ready.
+      if await !process.isLaunched { await sidecars?.stop(deadline: deadline) }
       async let hooks: Void? = sidecars?.runHooks(by: deadline)
-      await self.askPreStop(process, by: limit)
+      await self.askPreStop(process, by: StopOrder.drainLimit(plan, from: deadline - plan.grace))
       await process.stop(request)
       await process.untilEnded()
       await hooks

@@ -26,7 +26,7 @@ actor AppController {
   let proxy: ProxyController?
   /// The revisions that are kept, by number.
   private(set) var revisions: [Int: RevisionRecord] = [:]
-  private var clock: Task<Void, any Error>?
+  private var alarm = Alarm()
   private var outcomeWaiters: [CheckedContinuation<Outcome, Never>] = []
   private(set) var isStopping = false
   /// Replicas of which something may still run, though nothing can be done about it.
@@ -36,7 +36,7 @@ actor AppController {
   /// What is to be written before anything is done about it, and what is done then, in the machine's order.
   var outbox: [StateChange] = []
   private var deeds: [Deed] = []
-  private var isWriting = false
+  private var writing: Task<Void, Never>?
   private var written: AppRecord?
   /// Set when nothing of it is to be written any more.
   private var isForgotten = false
@@ -107,11 +107,16 @@ actor AppController {
       note(.normal, "Recovered", text)
     }
     await adoptSidecars(found.sidecars)
-    for record in records.values {
-      guard let process = processes[ReplicaNumber(record.number)] else { continue }
+    for (number, record) in records {
+      guard let process = processes[number] else { continue }
+      let following = Task { await follow(process, number) { await process.adopt() } }
+      // What ended meanwhile must not count as serving once the machine decides.
+      guard process.directory.isHeld else {
+        await following.value
+        continue
+      }
       if record.stop == nil, record.readySince != nil, let port = record.port { try? await proxy?.add(record.name, port: port) }
-      Task { await follow(process, ReplicaNumber(record.number)) { await process.adopt() } }
-      if record.stop != nil { Task { await stopReplica(ReplicaNumber(record.number)) } }
+      if record.stop != nil { Task { await stopReplica(number) } }
     }
     await proxy?.keepOnlyMembers()
     write()
@@ -162,7 +167,7 @@ actor AppController {
     isForgotten = true
     outbox.append(.appGone(app.name))
     write()
-    while isWriting { await Task.yield() }
+    await writing?.value
   }
 
   /// Skips to the next signal everywhere.
@@ -222,13 +227,18 @@ actor AppController {
   func shorten(to deadline: Instant) {
     fullStopDeadline = min(fullStopDeadline ?? .never, deadline)
     for (number, record) in records {
-      guard var stop = record.stop, deadline.nanoseconds < stop.deadline else { continue }
-      stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: stop.since)
+      guard let old = record.stop, deadline.nanoseconds < old.deadline else { continue }
+      let stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: old.since)
       var record = record
       record.stop = stop
       keep(record)
-      if let process = processes[number] { Task { await process.shorten(stop) } }
+      guard let process = processes[number] else { continue }
+      Task {
+        await process.shorten(stop)
+        await proxy?.hurry(process.name)
+      }
     }
+    write()
   }
 
   // MARK: - The machine
@@ -256,7 +266,7 @@ actor AppController {
       record.stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: Clock.now.nanoseconds)
       keep(record)
       deeds.append(.stop(number))
-    case .arm(let moment): arm(moment)
+    case .arm(let moment): alarm.set(moment) { await self.feed(.clock) }
     case .note(let note): tell(note)
     }
   }
@@ -287,15 +297,6 @@ actor AppController {
     outcomeWaiters = []
   }
 
-  private func arm(_ moment: Instant?) {
-    clock?.cancel()
-    guard let moment else { return }
-    clock = Task {
-      try await Task.sleep(nanoseconds: UInt64(max(0, (moment - Clock.now).nanoseconds)))
-      feed(.clock)
-    }
-  }
-
   // MARK: - Writing before doing
 
   /// Writes what is noted, then does what waits for that. What comes meanwhile is written together afterwards.
@@ -306,11 +307,10 @@ actor AppController {
       written = record
       outbox.append(.app(record))
     }
-    guard !isWriting, !outbox.isEmpty || !deeds.isEmpty else { return }
-    isWriting = true
-    Task {
+    guard writing == nil, !outbox.isEmpty || !deeds.isEmpty else { return }
+    writing = Task {
       while !outbox.isEmpty || !deeds.isEmpty { await writeOnce() }
-      isWriting = false
+      writing = nil
     }
   }
 

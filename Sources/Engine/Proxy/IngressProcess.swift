@@ -69,7 +69,10 @@ actor IngressProcess {
 
   func untilEnded() async {
     await process.untilEnded()
-    await context.store.post([.replicaGone(record.name)])
+    let event = EngineEvent(
+      app: app.name, replica: record.name, reason: "Exited", message: "\(record.name) \(ExitWords.of(await process.exitStatus))",
+      key: await process.endKey)
+    await context.store.post([.replicaGone(record.name), .event(event)])
   }
 
   /// Sends requests to a replica from now on.
@@ -123,6 +126,9 @@ actor IngressProcess {
     drained.insert(replica)
     wake(replica)
   }
+
+  /// Waits no longer for what is in flight on a drained replica.
+  func hurry(_ replica: String) { wake(replica) }
 
   private func wake(_ replica: String) { drainWaiters.removeValue(forKey: replica)?.resume() }
 

@@ -13,7 +13,7 @@ actor ProxyController {
   private var supervision: Supervision
   private var process: IngressProcess?
   private var count = 0
-  private var clock: Task<Void, any Error>?
+  private var alarm = Alarm()
   /// The ready replicas by name, with their ports: what every proxy has to know.
   private var members: [String: Int] = [:]
   /// A new proxy is being told the members; no other change may come in between.
@@ -96,6 +96,9 @@ actor ProxyController {
     return try await process?.drain(replica) ?? 0
   }
 
+  /// Waits no longer for what is in flight on a replica.
+  func hurry(_ replica: String) async { await process?.hurry(replica) }
+
   func untilDrained(_ replica: String, by deadline: Instant) async { await process?.untilDrained(replica, by: deadline) }
 
   func remove(_ replica: String) async {
@@ -114,21 +117,12 @@ actor ProxyController {
     for action in supervision.handle(event, at: Clock.now) {
       switch action {
       case .start: Task { await restart() }
-      case .arm(let moment): arm(moment)
+      case .arm(let moment): alarm.set(moment) { await self.feed(.clock) }
       case .backingOff(let until):
         let tenths = max(0, (until - Clock.now).nanoseconds) / 100_000_000
         let text = "the proxy of \(app.name) ended by itself; connections wait until another one starts in \(tenths / 10).\(tenths % 10) s"
         Task { await context.reporter.report(EngineEvent(app: app.name, kind: .warning, reason: "ProxyEnded", message: text)) }
       }
-    }
-  }
-
-  private func arm(_ moment: Instant?) {
-    clock?.cancel()
-    guard let moment else { return }
-    clock = Task {
-      try await Task.sleep(nanoseconds: UInt64(max(0, (moment - Clock.now).nanoseconds)))
-      feed(.clock)
     }
   }
 

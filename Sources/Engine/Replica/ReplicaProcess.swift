@@ -24,7 +24,7 @@ actor ReplicaProcess {
   private(set) var main: Int32 = 0
   private var mainStart: UInt64?
   private(set) var statusText = ""
-  private var link: KeeperLink?
+  var link: KeeperLink?
   /// Which process the keeper is; nil until it has answered.
   private var identity: ProcessIdentity?
   private var lastSequence: Int64 = 0
@@ -88,6 +88,7 @@ actor ReplicaProcess {
   }
 
   private func startKeeper(_ lock: Descriptor) async throws {
+    if app.user != nil { try context.paths.letThrough(to: name) }
     let output = try Path(string: directory.keeperLog).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
     defer { output.close() }
     let null = try Path("/dev/null").open(O_RDWR)
@@ -123,6 +124,12 @@ actor ReplicaProcess {
       pause = min(pause * 2, 50_000_000)
     }
   }
+
+  /// Whether it was tried to start it.
+  var isLaunched: Bool { isEnded || keeper > 0 }
+
+  /// It is not started after all; who waits for its end goes on.
+  func abandon() { if !isEnded { over() } }
 
   // MARK: - After an engine's death
 
@@ -195,7 +202,6 @@ actor ReplicaProcess {
     case "started":
       main = message.pid ?? main
       mainStart = ProcessRecord(pid: main)?.identity.startTime ?? mainStart
-      await report(.normal, "Started", "\(name) started", message)
       hasStarted = true
       wakeReadyWaiters()
     case "notifyReady":
@@ -205,42 +211,14 @@ actor ReplicaProcess {
       saidStopping = true
       wakeLeavingWaiters()
     case "notifyStatus": statusText = message.status ?? ""
-    case "killing":
-      wasKilled = true
-      await report(.warning, "Killing", "KILL for what is left", message)
-    case "hookFailed":
-      await report(
-        .warning, "FailedPreStopHook", "the hook \(message.command ?? "") could not be run: \(message.reason ?? "")", message)
-    case "hookOverran":
-      await report(.warning, "FailedPreStopHook", "the hook had not ended when its time was up; it is ended with the rest", message)
-    case "hookEnded":
-      if let status = message.exitStatus, !status.isSuccess {
-        let text = "the hook ended with \(status.shellCode); see lastcall logs --hooks \(name)"
-        await report(.warning, "FailedPreStopHook", text, message)
-      }
+    case "killing": wasKilled = true
     case "watchdog":
-      let span = message.microseconds.map { TimeSpan(nanoseconds: $0 * 1_000) }
-      await report(.warning, "Watchdog", "it has not said WATCHDOG=1 for \(span.map { "\($0)" } ?? "too long")", message)
       missedWatchdog = true
       wakeLeavingWaiters()
-    case "notifyReloading": await report(.normal, "Reloading", "\(name) reads its configuration again", message)
-    case "notifyReloaded": await report(.normal, "Reloaded", "\(name) has read its configuration", message)
-    case "logBlocked":
-      await report(.warning, "LogBlocked", "its output cannot be written and waits; it may block: \(message.reason ?? "")", message)
-    case "logDropped":
-      let count = message.lines.map { "\($0) lines" } ?? "lines"
-      await report(.warning, "LogDropped", "\(count) of its output could not be written: \(message.reason ?? "")", message)
-    case "logResumed": await report(.normal, "LogResumed", "its output is written again", message)
     case "exited": exitStatus = message.exitStatus
-    case "failed":
-      await report(.warning, "Failed", "\(message.command ?? "the command"): \(message.reason ?? "cannot be executed")", message)
-    case "unkillable":
-      await report(.warning, "Unkillable", "something of it does not end even by KILL; it is not waited for", message)
-    case "notSignalled":
-      let text = "process \(message.pid ?? 0) could not be sent \(message.sent ?? ""): \(message.reason ?? "")"
-      await report(.warning, "NotSignalled", text, message)
     default: break
     }
+    if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
   }
 
   private func greeted(_ message: KeeperMessage) {
@@ -342,33 +320,11 @@ actor ReplicaProcess {
     return false
   }
 
-  /// Looks once whether a check holds.
-  /// - Returns: nil when it does, else why not.
-  func look(_ check: Readiness.Check, _ timeout: TimeSpan) async -> String? {
-    await ReadinessProbe(command: beside, port: port).look(check, timeout, keeper: keeper)
-  }
-
-  /// Whether it still works, asked until that is not so any more, or it has ended.
-  /// - Parameter tell: is told why it does not, and nil when it does again.
-  func watchLiveness(_ live: Liveness, _ tell: @Sendable (String?) async -> Void) async {
-    try? await Task.sleep(nanoseconds: UInt64(live.after.nanoseconds))
-    var failures = 0
-    while !isEnded, !isLeaving {
-      if let problem = await look(live.check, live.timeout) {
-        failures += 1
-        if failures == live.failures, !isEnded, !isLeaving { await tell(problem) }
-      } else {
-        if failures >= live.failures { await tell(nil) }
-        failures = 0
-      }
-      try? await Task.sleep(nanoseconds: UInt64(live.every.nanoseconds))
-    }
-  }
+  /// Whether nobody cares any more whether it works.
+  var isOver: Bool { isEnded || isLeaving }
 
   /// How commands beside the program are run.
-  private var beside: HookCommand {
-    HookCommand(command: command, children: context.children)
-  }
+  var beside: HookCommand { HookCommand(command: command, children: context.children) }
 
   // MARK: - Stop
 
@@ -398,43 +354,8 @@ actor ReplicaProcess {
     link?.stop(request)
   }
 
-  /// Does what a preStop hook says, beside the program.
-  /// - Returns: what failed.
-  func runHook(_ hook: AppSpec.Stop.PreStop?, by limit: Instant) async -> String? {
-    let left = max(.milliseconds(10), limit - Clock.now)
-    switch hook {
-    case nil: return nil
-    case .exec(let words): return await beside.run(words, within: left)
-    case .sleep(let span):
-      try? await Task.sleep(nanoseconds: UInt64(max(0, min(span, left).nanoseconds)))
-      return nil
-    case .http(let target):
-      guard let port = target.port ?? port else { return "it has no port" }
-      do {
-        let status = try await HTTPProbe.status(port: port, target: target, timeout: left)
-        // Kubernetes looks at no status (pkg/kubelet/lifecycle/handlers.go).
-        return status < 400 || app.stop.like == .kubernetes ? nil : "\(target.path) answered \(status)"
-      } catch {
-        return "\(target.path): \(error)"
-      }
-    }
-  }
-
   /// Moves the end of its stop forward, if that has begun with its keeper.
   func shorten(_ request: ReplicaRecord.Stop) { if self.request != nil { stop(request) } }
-
-  /// Sends a signal to the main process.
-  func signal(_ signal: Signal) { link?.send(signal) }
-
-  /// Has the program read its configuration again.
-  /// - Returns: why it did not.
-  func reload() async -> String? {
-    guard case .exec(let command)? = app.reload else {
-      if case .signal(let signal)? = app.reload { self.signal(signal) } else { self.signal(.hup) }
-      return nil
-    }
-    return await beside.run(command, within: .seconds(60))
-  }
 
   /// Skips to the plan's next signal.
   func escalate() { link?.escalate(id: RequestIDs.next()) }

@@ -18,7 +18,7 @@ actor Sidecars {
     var supervision: Supervision
     var process: ReplicaProcess?
     var starts = 0
-    var clock: Task<Void, any Error>?
+    var alarm = Alarm()
   }
 
   /// nil when the app has none.
@@ -87,7 +87,10 @@ actor Sidecars {
 
   private func follow(_ process: ReplicaProcess, _ index: Int) async {
     await process.untilEnded()
-    await context.store.post([.replicaGone(process.name)])
+    let event = EngineEvent(
+      app: app.name, replica: process.name, reason: "Exited", message: "\(process.name) \(ExitWords.of(await process.exitStatus))",
+      key: await process.endKey)
+    await context.store.post([.replicaGone(process.name), .event(event)])
     feed(.ended, index)
   }
 
@@ -95,21 +98,12 @@ actor Sidecars {
     for action in kept[index].supervision.handle(event, at: Clock.now) {
       switch action {
       case .start: Task { try? await launch(index) }
-      case .arm(let moment): arm(moment, index)
+      case .arm(let moment): kept[index].alarm.set(moment) { await self.feed(.clock, index) }
       case .backingOff(let until):
         let tenths = max(0, (until - Clock.now).nanoseconds) / 100_000_000
         let text = "\(kept[index].spec.name) of \(main.name) ended by itself; it starts again in \(tenths / 10).\(tenths % 10) s"
         Task { await report(.warning, "BackOff", text) }
       }
-    }
-  }
-
-  private func arm(_ moment: Instant?, _ index: Int) {
-    kept[index].clock?.cancel()
-    guard let moment else { return }
-    kept[index].clock = Task {
-      try await Task.sleep(nanoseconds: UInt64(max(0, (moment - Clock.now).nanoseconds)))
-      feed(.clock, index)
     }
   }
 
@@ -136,16 +130,12 @@ actor Sidecars {
   /// - Parameter deadline: the replica's own; who has his turn later still gets his keeper's floor.
   func stop(deadline: Instant) async {
     for index in kept.indices.reversed() {
-      kept[index].clock?.cancel()
       feed(.unwanted, index)
       guard let process = kept[index].process else { continue }
       await process.stop(ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds))
       await process.untilEnded()
     }
   }
-
-  /// What `lastcall ps` shows of them.
-  var processes: [ReplicaProcess] { kept.compactMap(\.process) }
 }
 
 extension App {
