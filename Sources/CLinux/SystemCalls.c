@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -270,6 +271,24 @@ static int64_t clock_time(int clock) {
 }
 int64_t lc_now(void) { return clock_time(CLOCK_MONOTONIC); }
 int64_t lc_wall_clock(void) { return clock_time(CLOCK_REALTIME); }
+
+long lc_wall_timer(void) {
+  int fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC);
+  return fd < 0 ? -errno : fd;
+}
+
+void lc_wall_timer_arm(int fd, int64_t seconds) {
+  struct itimerspec when = {.it_value = {.tv_sec = seconds}};
+  timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL);
+}
+
+int lc_wall_timer_wait(int fd) {
+  uint64_t count;
+  ssize_t length;
+  do length = read(fd, &count, sizeof count);
+  while (length < 0 && errno == EINTR);
+  return length == sizeof count;
+}
 
 // MARK: Starting a program
 

@@ -6,7 +6,7 @@ struct Alarm {
   private var task: Task<Void, any Error>?
 
   /// Has `ring` called at that moment; nil takes the last one back.
-  mutating func set(_ moment: Instant?, _ ring: @escaping @Sendable () async -> Void) {
+  mutating func set(_ moment: Instant?, _ ring: @escaping @Sendable () async -> Void = {}) {
     task?.cancel()
     task = moment.map { moment in
       Task {

@@ -22,7 +22,7 @@ extension Engine {
   }
 
   /// Lets go who waits for an app once it is complete, also when that takes more than one try.
-  private func follow(_ controller: AppController) async {
+  private func follow(_ controller: any AppController) async {
     while stopping == nil {
       let outcome = await controller.untilSettled()
       let isComplete = if case .complete = outcome { true } else { false }
@@ -32,7 +32,7 @@ extension Engine {
         }
       }
       if isComplete { return }
-      if case .undone = outcome, await controller.rollout.isComplete { return }
+      if case .undone = outcome, await controller.isSettled { return }
     }
   }
 

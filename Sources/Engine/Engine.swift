@@ -13,7 +13,7 @@ public actor Engine {
   private let hadTerminal: Bool
   let context: EngineContext
   private let lock: EngineLock
-  private(set) var controllers: [AppController] = []
+  private(set) var controllers: [any AppController] = []
   private var server: EngineServer?
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
   private var stopWaiters: [CheckedContinuation<Void, Never>] = []
@@ -53,17 +53,17 @@ public actor Engine {
     let store = try StateStore(path: paths.database)
     context = EngineContext(
       paths: paths, children: Children(), store: store, reporter: Reporter(store: store), keeperBinary: keeperBinary, ownBinary: ownBinary,
-      environment: environment)
+      environment: environment, wallAlarms: try WallAlarms())
   }
 
   /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.
   public func start() async throws {
     await context.reporter.start()
-    let found = try Recovery(context)
+    var found = try Recovery(context)
     listeners = try Self.open(file.apps, found)
-    controllers = file.apps.map { AppController(app: $0, listener: listeners[$0.name], context: context) }
-    await found.stopStrangers(keeping: Set(file.apps.map(\.name)))
-    for controller in controllers { await controller.recover(found.apps[controller.name] ?? AppController.Recovered()) }
+    controllers = file.apps.map { makeController($0, listener: listeners[$0.name], context: context) }
+    await found.stopStrangers(keeping: file.apps)
+    for controller in controllers { await controller.recover(found.apps[controller.name] ?? RecoveredApp()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
     try await begin(controllers.map(\.name))
     hasStarted = true
@@ -104,9 +104,10 @@ public actor Engine {
         throw AppFileError([Mistake(file: file.path, position: nil, path: "", message: error.description)])
       }
       for app in file.apps {
-        guard let old = self.file.apps.first(where: { $0.name == app.name }), old.listen != app.listen else { continue }
-        let text = "listen of a running app cannot be changed; remove it first with: lastcall rm -f \(app.name)"
-        throw AppFileError([Mistake(file: file.path, position: nil, path: "apps.\(app.name).listen", message: text)])
+        guard let old = self.file.apps.first(where: { $0.name == app.name }) else { continue }
+        guard let key = old.listen != app.listen ? "listen" : old.kind != app.kind ? "kind" : nil else { continue }
+        let text = "\(key) of a running app cannot be changed; remove it first with: lastcall rm -f \(app.name)"
+        throw AppFileError([Mistake(file: file.path, position: nil, path: "apps.\(app.name).\(key)", message: text)])
       }
       return file
     } catch {
@@ -116,7 +117,7 @@ public actor Engine {
 
   /// Carries out what a file says: new apps are started, those that it does not name any more are stopped.
   /// - Returns: the apps that are to be brought up to date, in the file's order.
-  func adopt(_ file: AppFile) async throws -> [(AppController, App)] {
+  func adopt(_ file: AppFile) async throws -> [(any AppController, App)] {
     let known = Set(controllers.map(\.name))
     let new = file.apps.filter { !known.contains($0.name) }
     let opened = try Self.open(new, nil)
@@ -125,7 +126,7 @@ public actor Engine {
     let kept = Dictionary(uniqueKeysWithValues: controllers.map { ($0.name, $0) })
     self.file = file
     order = StartOrder(file.apps)
-    controllers = file.apps.map { kept[$0.name] ?? AppController(app: $0, listener: listeners[$0.name], context: context) }
+    controllers = file.apps.map { kept[$0.name] ?? makeController($0, listener: listeners[$0.name], context: context) }
     for controller in gone { await remove(controller) }
     return order.order.compactMap { name in
       guard let controller = controllers.first(where: { $0.name == name }), let app = file.apps.first(where: { $0.name == name }) else {
@@ -136,7 +137,7 @@ public actor Engine {
   }
 
   /// Stops an app and forgets it.
-  func remove(_ controller: AppController) async {
+  func remove(_ controller: any AppController) async {
     controllers.removeAll { $0.name == controller.name }
     await controller.stopAll()
     left += await controller.inDoubt

@@ -13,17 +13,23 @@ struct EngineContext: Sendable {
   let ownBinary: String
   /// The environment for programs, ours taken out of it.
   let environment: [String: String]
+  /// The directories of what has ended.
+  let ended: EndedReplicas
+  /// The clock of scheduled jobs.
+  let wallAlarms: WallAlarms
 
   init(
     paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, keeperBinary: String, ownBinary: String,
-    environment: [String: String]
+    environment: [String: String], wallAlarms: WallAlarms
   ) {
     self.paths = paths
+    ended = EndedReplicas(paths)
     self.children = children
     self.store = store
     self.reporter = reporter
     self.keeperBinary = keeperBinary
     self.ownBinary = ownBinary
+    self.wallAlarms = wallAlarms
     self.environment = environment.filter { name, _ in
       !name.hasPrefix("LASTCALL_") && !name.hasPrefix("LISTEN_") && name != "NOTIFY_SOCKET"
     }

@@ -7,7 +7,7 @@ import StopPlan
 /// What an engine finds when it starts: what the database says, and what the run directory has, which is newer when the newest of the
 /// database was lost.
 struct Recovery {
-  private(set) var apps: [String: AppController.Recovered] = [:]
+  private(set) var apps: [String: RecoveredApp] = [:]
   private let context: EngineContext
 
   init(_ context: EngineContext) throws {
@@ -52,15 +52,17 @@ struct Recovery {
     return nil
   }
 
-  /// Stops what lives of apps that the file does not name any more, by their own plans, and forgets them.
-  func stopStrangers(keeping names: Set<String>) async {
-    for (name, found) in apps where !names.contains(name) {
+  /// Stops what lives of apps that the file does not name any more, or names as of another kind, by their own plans, and forgets them.
+  mutating func stopStrangers(keeping wanted: [App]) async {
+    let kept = Dictionary(uniqueKeysWithValues: wanted.map { ($0.name, $0.kind) })
+    for (name, found) in apps where kept[name] == nil || found.kind.map({ $0 != kept[name] }) ?? false {
+      apps.removeValue(forKey: name)
       let living = (found.replicas + found.proxies + found.sidecars).map(\.name).filter {
         ReplicaDirectory(context.paths.replica($0)).isHeld
       }
       if !living.isEmpty {
         let text =
-          "\(name) is not in the file any more; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
+          "\(name) is not in the file any more as what it was; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
         await context.reporter.report(EngineEvent(app: name, reason: "Removed", message: text))
       }
       do { try await Leftovers.stop(context.paths, only: living) { _ in } } catch {

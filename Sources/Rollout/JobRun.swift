@@ -25,6 +25,8 @@ public struct JobRun: Sendable {
     case run(revision: Int)
     /// This revision is to be run though it may have been: by hand, or by its schedule.
     case runAgain(revision: Int)
+    /// A run that an earlier engine began goes on, whether or not that was recorded.
+    case found(ReplicaNumber, revision: Int, startedAt: Instant)
     /// Its process has ended.
     case ended(ReplicaNumber, Ending)
     /// The engine stops: a run is let go to its end, within its grace, and nothing more begins. A restored machine runs on.
@@ -128,6 +130,7 @@ public struct JobRun: Sendable {
     switch event {
     case .run(let revision): if !isEnding, !hasRun(revision) { want(revision) }
     case .runAgain(let revision): if !isEnding { want(revision) }
+    case .found(let number, let revision, let startedAt): found(Saved.Running(number: number, revision: revision, startedAt: startedAt))
     case .ended(let number, let ending): ended(number, ending, at: now)
     case .drain: end { .drain($0) }
     case .stop:
@@ -145,6 +148,14 @@ public struct JobRun: Sendable {
 
   private func hasRun(_ revision: Int) -> Bool {
     saved.wanted == revision || saved.outcome == .succeeded(revision: revision) || saved.outcome == .failed(revision: revision)
+  }
+
+  private mutating func found(_ run: Saved.Running) {
+    saved.lastNumber = max(saved.lastNumber, run.number.value)
+    guard saved.running == nil else { return }
+    saved.running = run
+    want(run.revision)
+    saved.attempts = 1
   }
 
   private mutating func want(_ revision: Int) {

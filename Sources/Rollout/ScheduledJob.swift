@@ -1,16 +1,18 @@
 import StopPlan
 
-/// Decides on the wall clock when a job with a `schedule:` is run.
+/// Decides when a job is run: with a `schedule:` on the wall clock, without one once for each revision.
 ///
 /// A time that comes while the last run goes on is skipped. What was missed while the engine was away is told and not made up for, but for a
 /// time that came less than `lateness` ago.
 public struct ScheduledJob: Sendable {
   /// What can happen.
   public enum Event: Equatable, Sendable {
-    /// What is run, and when, from now on; a run that goes on is left alone.
-    case desired(revision: Int, CronSchedule, JobBounds)
+    /// What is run, and when, from now on; without a schedule once. A run that goes on is left alone.
+    case desired(revision: Int, CronSchedule?, JobBounds)
     /// It is to be run now, beside its schedule.
     case runNow
+    /// A run that an earlier engine began goes on, whether or not that was recorded.
+    case found(ReplicaNumber, revision: Int, startedAt: Instant)
     /// Its process has ended.
     case ended(ReplicaNumber, Ending)
     /// The engine stops: a run is let go to its end, within its grace, and nothing more begins.
@@ -47,7 +49,7 @@ public struct ScheduledJob: Sendable {
     public internal(set) var seen: WallTime
     /// Which revision is run.
     public internal(set) var revision: Int
-    /// Its times; nil when it is stopped.
+    /// Its times; nil when it has none, or is stopped.
     public internal(set) var schedule: CronSchedule?
     /// Its runs.
     public internal(set) var job: JobRun.Saved
@@ -65,7 +67,8 @@ public struct ScheduledJob: Sendable {
   private var seen: WallTime
   private var revision = 0
   private var schedule: CronSchedule?
-  private var isEnding = false
+  /// Whether nothing more begins: it was drained or stopped.
+  public private(set) var isEnding = false
   private var armed: WallTime?
   private var actions: [Action] = []
 
@@ -87,6 +90,12 @@ public struct ScheduledJob: Sendable {
   public var saved: Saved { Saved(seen: seen, revision: revision, schedule: schedule, job: job.saved) }
   /// Whether a process of it runs.
   public var isRunning: Bool { job.isRunning }
+  /// Which process of it runs.
+  public var running: ReplicaNumber? { job.saved.running?.number }
+  /// Whether there is a run to come, or under way, that was not by the schedule's leave alone: one that has to come to its end.
+  public var isAwaited: Bool { job.saved.wanted != nil }
+  /// Until when the next attempt waits; nil when none waits.
+  public var backingOffUntil: Instant? { job.backingOffUntil }
   /// How the last run that came to its end did.
   public var outcome: JobRun.Outcome? { job.saved.outcome }
   /// When it runs next; nil when it is not scheduled.
@@ -98,7 +107,11 @@ public struct ScheduledJob: Sendable {
     case .desired(let revision, let schedule, let bounds):
       if schedule != self.schedule { seen = wall }
       (self.revision, self.schedule, job.bounds) = (revision, schedule, bounds)
+      if schedule == nil { give(.run(revision: revision), at: now) }
     case .runNow: if !isRunning { give(.runAgain(revision: revision), at: now) }
+    case .found(let number, let revision, let startedAt):
+      self.revision = max(self.revision, revision)
+      give(.found(number, revision: revision, startedAt: startedAt), at: now)
     case .ended(let number, let ending): give(.ended(number, ending), at: now)
     case .drain:
       isEnding = true

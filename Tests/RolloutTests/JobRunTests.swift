@@ -68,6 +68,25 @@ import Testing
 }
 
 @Suite struct ScheduledJobTests {
+  @Test func withoutAScheduleItRunsOnceForEachRevision() {
+    var job = ScheduledJob(in: .utc, at: midnight)
+    #expect(starts(job.handle(.desired(revision: 1, nil, JobBounds()), at: start, wall: midnight)) == [1])
+    #expect(job.isAwaited)
+    _ = job.handle(.ended(ReplicaNumber(1), .done), at: start, wall: midnight)
+    #expect(!job.isAwaited && job.outcome == .succeeded(revision: 1))
+    #expect(starts(job.handle(.desired(revision: 1, nil, JobBounds()), at: start, wall: midnight)) == [])
+    #expect(starts(job.handle(.desired(revision: 2, nil, JobBounds()), at: start, wall: midnight)) == [2])
+  }
+
+  @Test func aRunThatWasNotRecordedIsNotBegunAgain() {
+    var job = ScheduledJob(in: .utc, at: midnight)
+    _ = job.handle(.found(ReplicaNumber(7), revision: 3, startedAt: start), at: start, wall: midnight)
+    #expect(starts(job.handle(.desired(revision: 3, nil, JobBounds()), at: start, wall: midnight)) == [])
+    let actions = job.handle(.ended(ReplicaNumber(7), .failed), at: start, wall: midnight)
+    #expect(actions.contains { if case .job(.note(.retrying(ReplicaNumber(7), _))) = $0 { true } else { false } })
+    #expect(starts(job.handle(.clock, at: start + .seconds(100), wall: midnight)) == [8])
+  }
+
   private let start = Instant(nanoseconds: 1_000_000_000)
   /// 2026-01-01 00:00 UTC.
   private let midnight = WallTime(seconds: 1_767_225_600)

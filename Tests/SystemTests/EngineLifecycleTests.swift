@@ -179,6 +179,21 @@ import Testing
     await workspace.remove()
   }
 
+  @Test func ofWhatHasEndedTheLastAreKept() async throws {
+    let workspace = try Product.workspace()
+    let more = "    restart: { backoff: 10ms..10ms }\n    update: { settle: 0s }\n"
+    try workspace.write("lastcall.yaml", Workspace.sleeper(more, script: "echo run >> runs; [ $$(wc -l < runs) -ge 15 ] && sleep 1000"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    try await up.says("web-15 started")
+    let root = try #require(try FileManager.default.subpathsOfDirectory(atPath: workspace.directory + "/run").first { $0.hasSuffix("/r") })
+    let kept = { try FileManager.default.contentsOfDirectory(atPath: workspace.directory + "/run/" + root).sorted() }
+    #expect(try await eventually { try kept() == (5...15).map { "web-\($0)" }.sorted() })
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func logsAreFollowedOverReplicas() async throws {
     let workspace = try Product.workspace()
     try workspace.write("lastcall.yaml", Workspace.sleeper("    update: { settle: 0s }\n", script: "echo here; sleep 1000"))

@@ -80,6 +80,10 @@ void lc_remove_cgroup(const char *path);
 // Clocks, in nanoseconds.
 int64_t lc_now(void);
 int64_t lc_wall_clock(void);
+// A timer of the wall clock. It is armed for a second since 1970, 0 disarms it; a wait returns 0 when the clock was set meanwhile.
+long lc_wall_timer(void);
+void lc_wall_timer_arm(int fd, int64_t seconds);
+int lc_wall_timer_wait(int fd);
 
 static const int lc_group_inherit = 0, lc_group_own = 1, lc_group_session = 2;
 

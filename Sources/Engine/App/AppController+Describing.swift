@@ -5,23 +5,14 @@ import StopPlan
 
 /// What is known of an app.
 extension AppController {
-  /// Whether that is a replica of it.
-  func has(_ replica: String) -> Bool { processes.values.contains { $0.name == replica } }
-
-  /// Whether nothing of it runs, nor is to.
-  var runsNothing: Bool { rollout.replicas.isEmpty && rollout.desired.replicas == 0 }
-
-  /// Whether it was never started.
-  var isNew: Bool { declared == nil && revisions.isEmpty }
-
   func history() -> AppHistory {
     var previous: App?
-    let entries = revisions.values.sorted { $0.number < $1.number }.map { revision in
-      let changes = previous.map { revision.spec.differences(from: $0).map(\.line) } ?? []
-      previous = revision.spec
+    let entries = ledger.revisions.values.sorted { $0.number < $1.number }.map { entry in
+      let changes = previous.map { entry.spec.differences(from: $0).map(\.line) } ?? []
+      previous = entry.spec
       return AppHistory.Entry(
-        number: revision.number, at: revision.at, cause: revision.cause, outcome: revision.outcome, changes: changes,
-        isCurrent: revision.number == rollout.desired.revision)
+        number: entry.number, at: entry.at, cause: entry.cause, outcome: entry.outcome, changes: changes,
+        isCurrent: entry.number == revision)
     }
     return AppHistory(app: name, revisions: entries)
   }
@@ -30,9 +21,9 @@ extension AppController {
     let (state, message) = self.state
     let stops = (try? context.store.stops(of: name)) ?? []
     let events = (try? context.store.events(limit: 20, of: nil).map(\.event).filter { $0.app == name }) ?? []
-    let rows = await rows()
+    let rows = await rows(of: nil)
     return AppDescription(
-      app: name, state: state, message: message, revision: rollout.desired.revision, replicas: rollout.desired.replicas,
+      app: name, state: state, message: message, revision: revision, replicas: wantedReplicas,
       declared: declaredLines, ready: rows.count { $0.state == "Ready" }, rows: rows,
       stops: AppDescription.Stops(stops, grace: app.stop.grace), events: events)
   }

@@ -5,10 +5,19 @@ import StopPlan
 
 /// The stop of one replica, and what is said of a wait.
 extension AppController {
+  /// Notes the stop of a replica, which begins once that is written.
+  func planStop(_ number: ReplicaNumber) {
+    guard var record = ledger.records[number], let process = ledger.processes[number] else { return }
+    let deadline = min(ledger.fullStopDeadline ?? .never, Clock.now + process.plan.grace)
+    record.stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: Clock.now.nanoseconds)
+    keep(record)
+    ledger.deeds.append(.stop(number))
+  }
+
   /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan. A later engine goes on with what
   /// its record says of it.
   func stopReplica(_ number: ReplicaNumber) async {
-    guard let process = processes[number], let request = records[number]?.stop else { return }
+    guard let process = ledger.processes[number], let request = ledger.records[number]?.stop else { return }
     await process.leave()
     let plan = process.plan
     let deadline = Instant(nanoseconds: request.deadline)
@@ -17,9 +26,9 @@ extension AppController {
     await waitTelling(process.name, until: deadline, process, inFlight: { await self.proxy?.inFlight(process.name) }) {
       await self.drain(process, by: StopOrder.drainLimit(plan, from: deadline - plan.grace))
       // It may have been made shorter meanwhile.
-      let request = await self.records[number]?.stop ?? request
+      let request = await self.ledger.records[number]?.stop ?? request
       let deadline = Instant(nanoseconds: request.deadline)
-      let sidecars = await self.sidecars[number]
+      let sidecars = await self.ledger.sidecars[number]
       // Its program waits for a sidecar that may never be ready.
       if await !process.isLaunched { await sidecars?.stop(deadline: deadline) }
       async let hooks: Void? = sidecars?.runHooks(by: deadline)
@@ -45,9 +54,34 @@ extension AppController {
     await report(.warning, "FailedPreStopHook", problem, process.name)
   }
 
+  // MARK: - Shortening
+
+  /// Moves the end of all stops under way, and of those to come, forward; never back.
+  func shorten(to deadline: Instant) {
+    ledger.fullStopDeadline = min(ledger.fullStopDeadline ?? .never, deadline)
+    for (number, record) in ledger.records {
+      guard let old = record.stop, deadline.nanoseconds < old.deadline else { continue }
+      let stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: old.since)
+      var record = record
+      record.stop = stop
+      keep(record)
+      guard let process = ledger.processes[number] else { continue }
+      Task {
+        await process.shorten(stop)
+        await proxy?.hurry(process.name)
+      }
+    }
+    write()
+  }
+
+  /// What starts from now on has its own grace.
+  func forgetShortening() { if !ledger.isStopping { ledger.fullStopDeadline = nil } }
+
+  // MARK: - Telling
+
   /// Does what a stop waits for, and says once a second what that is.
   func waitTelling(
-    _ what: String, until deadline: Instant, _ process: ReplicaProcess? = nil, inFlight: @escaping @Sendable () async -> Int?,
+    _ what: String, until deadline: Instant, _ process: ReplicaProcess? = nil, inFlight: @escaping @Sendable () async -> Int? = { nil },
     _ work: @Sendable () async -> Void
   ) async {
     let line: @Sendable () async -> String = {
@@ -67,7 +101,7 @@ extension AppController {
     let telling = Task {
       while true {
         try await Task.sleep(nanoseconds: 1_000_000_000)
-        await context.reporter.progress(app: app.name, line())
+        await context.reporter.progress(app: name, line())
       }
     }
     defer { telling.cancel() }

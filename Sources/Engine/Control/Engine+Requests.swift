@@ -33,9 +33,9 @@ extension Engine {
   }
 
   /// The apps that are meant; a replica's name means its app.
-  private func chosen(_ name: String?) async -> [AppController] {
+  private func chosen(_ name: String?) async -> [any AppController] {
     guard let name else { return controllers }
-    var found: [AppController] = []
+    var found: [any AppController] = []
     for controller in controllers {
       if controller.name == name { return [controller] }
       if await controller.has(name) { found.append(controller) }
@@ -43,7 +43,7 @@ extension Engine {
     return found
   }
 
-  private static func change(_ controller: AppController, _ request: EngineRequest) async -> AppController.Outcome {
+  private static func change(_ controller: any AppController, _ request: EngineRequest) async -> AppOutcome {
     switch request.op {
     case .restart: return await controller.restart()
     case .undo: return await controller.undo(to: request.revision)
@@ -60,7 +60,7 @@ extension Engine {
 
   // MARK: - Showing
 
-  private func show(_ request: EngineRequest, _ chosen: [AppController], _ send: Send) async {
+  private func show(_ request: EngineRequest, _ chosen: [any AppController], _ send: Send) async {
     var rows: [ReplicaRow] = []
     for controller in chosen {
       switch request.op {
@@ -127,7 +127,7 @@ extension Engine {
 
   // MARK: - Telling and forgetting
 
-  private func tell(_ request: EngineRequest, _ chosen: [AppController], _ send: Send) async {
+  private func tell(_ request: EngineRequest, _ chosen: [any AppController], _ send: Send) async {
     var failures: [String] = []
     for controller in chosen {
       if request.op == .reload {
@@ -142,7 +142,7 @@ extension Engine {
     await send(EngineAnswer(end: failures.isEmpty ? 0 : 1, error: failures.isEmpty ? nil : failures.joined(separator: "\n")))
   }
 
-  private func forget(_ request: EngineRequest, _ chosen: [AppController], _ send: @escaping Send) async {
+  private func forget(_ request: EngineRequest, _ chosen: [any AppController], _ send: @escaping Send) async {
     for controller in chosen where request.force != true {
       guard await controller.runsNothing else {
         return await send(EngineAnswer(end: 1, error: "\(controller.name) runs; stop it first, or say: lastcall rm -f \(controller.name)"))
@@ -177,7 +177,7 @@ extension Engine {
 
   /// Does things to apps, one after another, and passes on what happens to them meanwhile.
   private func relay(
-    _ works: [@Sendable () async -> AppController.Outcome], of names: [String],
+    _ works: [@Sendable () async -> AppOutcome], of names: [String],
     _ send: @escaping Send
   ) async {
     let names = Set(names)

@@ -73,6 +73,7 @@ actor IngressProcess {
       app: app.name, replica: record.name, reason: "Exited", message: "\(record.name) \(ExitWords.of(await process.exitStatus))",
       key: await process.endKey)
     await context.store.post([.replicaGone(record.name), .event(event)])
+    await context.ended.add(record, of: 1)
   }
 
   /// Sends requests to a replica from now on.

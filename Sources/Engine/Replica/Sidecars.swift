@@ -64,7 +64,7 @@ actor Sidecars {
       feed(.ended, index)
       throw error
     }
-    Task { await follow(process, index) }
+    Task { await follow(process, record, index) }
     return process
   }
 
@@ -81,16 +81,17 @@ actor Sidecars {
       let process = ReplicaProcess(record, app: App(app, sidecar: kept[index].spec), listener: nil, context: context)
       kept[index].process = process
       await process.adopt()
-      Task { await follow(process, index) }
+      Task { await follow(process, record, index) }
     }
   }
 
-  private func follow(_ process: ReplicaProcess, _ index: Int) async {
+  private func follow(_ process: ReplicaProcess, _ record: ReplicaRecord, _ index: Int) async {
     await process.untilEnded()
     let event = EngineEvent(
       app: app.name, replica: process.name, reason: "Exited", message: "\(process.name) \(ExitWords.of(await process.exitStatus))",
       key: await process.endKey)
     await context.store.post([.replicaGone(process.name), .event(event)])
+    await context.ended.add(record, of: app.replicas)
     feed(.ended, index)
   }
 

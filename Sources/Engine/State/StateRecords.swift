@@ -7,8 +7,10 @@ import StopPlan
 /// What is kept of one app: what it is to be.
 struct AppRecord: Codable, Sendable, Equatable {
   var name: String
-  /// What its rollout goes on from.
-  var rollout: Rollout.Saved
+  /// What a service's rollout goes on from.
+  var rollout: Rollout.Saved?
+  /// What a job goes on from.
+  var job: ScheduledJob.Saved?
   /// What the file said when it was last carried out. A revision that was undone is not tried again because an engine has died.
   var declared: App?
   /// Whether a user has stopped it; it stays so over an engine's death.

@@ -5,18 +5,19 @@ import Rollout
 import StopPlan
 
 /// What is said of an app.
-extension AppController {
+extension ServiceController {
   func tell(_ note: Rollout.Note) {
     switch note {
     case .began(let revision):
       let counted = Self.counted(rollout.desired.replicas)
-      self.note(.normal, "RolloutBegan", revisions.count <= 1 ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
+      self.note(
+        .normal, "RolloutBegan", ledger.revisions.count <= 1 ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
     case .complete(let revision):
       let count = rollout.desired.replicas
       self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
       settled(revision, "complete", .complete)
     case .undone(let revision, let number, let failure):
-      if let spec = revisions[rollout.desired.revision]?.spec { serve(spec) }
+      if let spec = ledger.revisions[rollout.desired.revision]?.spec { ledger.app = spec }
       let why =
         switch failure {
         case .late: "was not ready within \(app.update.deadline)"
@@ -50,7 +51,7 @@ extension AppController {
   /// Says why the first revision is not up, and lets who asked for it go; it goes on being tried.
   private func overdue(_ number: ReplicaNumber?) async {
     var why = "they end before they are ready"
-    if let number, let process = processes[number] { why = "\(process.name): \(await process.notReadyReason)" }
+    if let number, let process = ledger.processes[number] { why = "\(process.name): \(await process.notReadyReason)" }
     let text = "\(app.name) is not up after \(app.update.deadline): \(why); it goes on being tried"
     note(.warning, "ProgressDeadlineExceeded", text)
     end(.undone(text))
@@ -59,16 +60,12 @@ extension AppController {
 
   private var address: String { app.listen.map { " on http://\($0.host):\($0.port)" } ?? "" }
 
-  func report(_ kind: EngineEvent.Kind, _ reason: String, _ message: String, _ replica: String? = nil) async {
-    await context.reporter.report(EngineEvent(app: app.name, replica: replica, kind: kind, reason: reason, message: message))
-  }
-
   /// What `lastcall ps` shows: the replicas, or why there is none.
   func rows(of target: String? = nil) async -> [ReplicaRow] {
     var rows: [ReplicaRow] = []
     let inFlight = await proxy?.inFlightByReplica() ?? [:]
     for replica in rollout.replicas {
-      guard let process = processes[replica.number], target == nil || target == name || target == process.name else { continue }
+      guard let process = ledger.processes[replica.number], target == nil || target == name || target == process.name else { continue }
       rows.append(await row(replica, process, inFlight: inFlight[process.name]))
     }
     if rows.isEmpty, target == nil || target == name { rows.append(emptyRow) }
@@ -99,7 +96,8 @@ extension AppController {
 
   /// Why no replica runs.
   private var emptyState: (String, String) {
-    if isStopped { return ("Stopped", "start it with: lastcall start \(app.name)") }
+    if ledger.declared == nil { return ("Pending", waitsFor) }
+    if ledger.isStopped { return ("Stopped", "start it with: lastcall start \(app.name)") }
     if let until = rollout.backingOffUntil {
       let seconds = max(0, (until - Clock.now).nanoseconds / 1_000_000_000 + 1)
       let failures = rollout.failuresInARow

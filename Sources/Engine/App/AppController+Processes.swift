@@ -1,0 +1,150 @@
+import AppSpec
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// One replica from its start to its end.
+extension AppController {
+  /// Makes a replica of a revision, which is started once that is written.
+  func plan(_ number: ReplicaNumber, revision: Int) {
+    var record = ReplicaRecord(
+      name: name(number), app: name, number: number.value, revision: revision, boot: ReplicaRecord.currentBoot,
+      startedAt: Clock.now.nanoseconds)
+    let spec = ledger.revisions[revision]?.spec ?? app
+    if spec.listen?.via == .proxy { record.port = try? ledger.ports.take() }
+    keep(record)
+    let inherited = spec.listen?.via == .socket ? listener?.descriptor : nil
+    ledger.processes[number] = ReplicaProcess(record, app: spec, listener: inherited, context: context)
+    ledger.deeds.append(.start(number))
+  }
+
+  func launch(_ number: ReplicaNumber) {
+    guard let process = ledger.processes[number], let record = ledger.records[number] else { return }
+    Task {
+      await follow(process, number) {
+        if process.app.listen?.via == .proxy, process.port == nil { throw EngineError("no port is free for \(process.name)") }
+        if let sidecars = Sidecars(process.app, beside: record, context: context) {
+          await keep(sidecars, number)
+          try await sidecars.start()
+        }
+        try await process.launch(record)
+      }
+    }
+  }
+
+  private func keep(_ sidecars: Sidecars, _ number: ReplicaNumber) { ledger.sidecars[number] = sidecars }
+
+  /// - Parameter begin: launches it or takes it over.
+  func follow(_ process: ReplicaProcess, _ number: ReplicaNumber, _ begin: @Sendable () async throws -> Void) async {
+    let began = Clock.now
+    var wasStarted = false
+    do {
+      try await begin()
+      wasStarted = true
+      Task { await serve(process, number, since: began) }
+      await process.untilEnded()
+    } catch {
+      if ledger.records[number]?.stop == nil { await report(.warning, "Failed", "\(error)", process.name) }
+      await process.abandon()
+    }
+    await proxy?.remove(process.name)
+    if let beside = ledger.sidecars[number] {
+      let deadline = ledger.records[number]?.stop.map { Instant(nanoseconds: $0.deadline) } ?? Clock.now + process.plan.grace
+      await beside.stop(deadline: deadline)
+      ledger.sidecars.removeValue(forKey: number)
+    }
+    let status = await process.exitStatus
+    let wasAsked = await process.wasAskedToStop
+    if await process.isInDoubt { ledger.inDoubt.append(process.name) }
+    if let stop = ledger.records[number]?.stop, let since = stop.since {
+      let seconds = Double(Clock.now.nanoseconds - since) / 1e9
+      ledger.outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: await process.wasKilled)))
+    }
+    if wasStarted || status != nil {
+      note(
+        status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(ExitWords.of(status))", process.name,
+        key: await process.endKey)
+    }
+    if let record = ledger.records[number] { await context.ended.add(record, of: app.replicas) }
+    gone(number)
+    ended(number, Self.ending(status, process.app))
+  }
+
+  /// What is written in `exits` goes before the restart policy.
+  private static func ending(_ status: ExitStatus?, _ app: App) -> Ending {
+    let endedWell = status?.isSuccess == true
+    switch status.flatMap({ app.exits.meaning(of: $0) }) {
+    case .done: return .done
+    case .restart: return .restart
+    case .stop: return .refused
+    case .fail where app.restart.policy == .never: return .refused
+    case .fail: return .failed
+    case nil: break
+    }
+    return switch app.restart.policy {
+    case .always: .failed
+    case .onFailure: endedWell ? .done : .failed
+    case .never: endedWell ? .done : .refused
+    }
+  }
+
+  // MARK: - After an engine's death
+
+  /// Takes in what was recorded of replicas and revisions, before the machine is made anew.
+  func takeIn(_ found: RecoveredApp) {
+    for revision in found.revisions { ledger.revisions[revision.number] = revision }
+    for record in found.replicas { takeIn(record) }
+    guard let record = found.record else { return }
+    (ledger.written, ledger.declared) = (record, record.declared)
+    (ledger.isStopped, ledger.stoppedReplicas) = (record.isStopped, record.stoppedReplicas)
+  }
+
+  private func takeIn(_ record: ReplicaRecord) {
+    let directory = ReplicaDirectory(context.paths.replica(record.name))
+    // Written down and then not started, or of another boot.
+    guard record.boot == ReplicaRecord.currentBoot, directory.record() != nil || directory.isHeld else {
+      ledger.outbox.append(.replicaGone(record.name))
+      return
+    }
+    let number = ReplicaNumber(record.number)
+    ledger.records[number] = record
+    if let port = record.port { ledger.ports.keep(port) }
+    let spec = ledger.revisions[record.revision]?.spec ?? app
+    ledger.processes[number] = ReplicaProcess(record, app: spec, listener: listener?.descriptor, context: context)
+  }
+
+  /// Follows again what lives; what ended meanwhile is told to the machine before this returns.
+  func adopt(_ found: RecoveredApp) async {
+    if !ledger.records.isEmpty {
+      let count = ledger.records.count
+      let text = "an engine that was killed has left \(Self.counted(count)); \(count == 1 ? "it goes" : "they go") on"
+      note(.normal, "Recovered", text)
+    }
+    await adoptSidecars(found.sidecars)
+    for (number, record) in ledger.records {
+      guard let process = ledger.processes[number] else { continue }
+      let following = Task { await follow(process, number) { await process.adopt() } }
+      // What ended meanwhile must not count as serving once the machine decides.
+      guard process.directory.isHeld else {
+        await following.value
+        continue
+      }
+      if record.stop == nil, record.readySince != nil, let port = record.port { try? await proxy?.add(record.name, port: port) }
+      if record.stop != nil { Task { await stopReplica(number) } }
+    }
+  }
+
+  private func adoptSidecars(_ found: [ReplicaRecord]) async {
+    for (number, record) in ledger.records {
+      guard let process = ledger.processes[number], let beside = Sidecars(process.app, beside: record, context: context) else { continue }
+      ledger.sidecars[number] = beside
+      await beside.adopt(found.filter { $0.number == number.value })
+    }
+    // Those whose replica is gone, or was never started.
+    let orphans = found.filter { ledger.records[ReplicaNumber($0.number)] == nil }
+    let living = orphans.map(\.name).filter { ReplicaDirectory(context.paths.replica($0)).isHeld }
+    do { try await Leftovers.stop(context.paths, only: living) { _ in } } catch { note(.warning, "Doubt", "\(error)") }
+    for orphan in orphans { ledger.outbox.append(.replicaGone(orphan.name)) }
+  }
+}

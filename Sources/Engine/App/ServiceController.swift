@@ -1,0 +1,164 @@
+import AppSpec
+import Foundation
+import Linux
+import Rollout
+import StopPlan
+
+/// Carries out a service's rollout: `Rollout` decides which replicas are started and stopped.
+actor ServiceController: AppController {
+  nonisolated let name: String
+  nonisolated let context: EngineContext
+  nonisolated let listener: ListeningSocket?
+  nonisolated let proxy: ProxyController?
+  var ledger: Ledger
+  var rollout: Rollout
+  private var alarm = Alarm()
+  /// How long a full stop waits for queued connections to be accepted.
+  private static let queueBound = TimeSpan.seconds(1)
+
+  init(app: App, listener: ListeningSocket?, context: EngineContext) {
+    ledger = Ledger(app: app)
+    name = app.name
+    self.listener = listener
+    self.context = context
+    proxy = if let listener, app.listen?.via == .proxy { ProxyController(app: app, listener: listener, context: context) } else { nil }
+    rollout = Rollout(Self.bounds(app), seed: Seed.of(app.name))
+  }
+
+  static func bounds(_ app: App) -> RolloutBounds {
+    let budget = app.update.budget(replicas: app.replicas)
+    return RolloutBounds(
+      surge: budget.surge, unavailable: budget.unavailable, deadline: app.update.deadline, settle: app.update.settle,
+      backoff: app.restart.backoff)
+  }
+
+  // MARK: - The machine
+
+  var record: AppRecord {
+    AppRecord(
+      name: name, rollout: rollout.saved, declared: ledger.declared, isStopped: ledger.isStopped, stoppedReplicas: ledger.stoppedReplicas)
+  }
+
+  var revision: Int { rollout.desired.revision }
+
+  var wantedReplicas: Int { rollout.desired.replicas }
+
+  var isSettled: Bool { rollout.isComplete }
+
+  var runsNothing: Bool { rollout.replicas.isEmpty && rollout.desired.replicas == 0 }
+
+  func want(revision: Int, replicas: Int) {
+    feed(.desired(Desired(replicas: replicas, revision: revision), bounds: Self.bounds(app)))
+  }
+
+  func ended(_ number: ReplicaNumber, _ ending: Ending) { feed(.ended(number, ending)) }
+
+  func feed(_ event: Rollout.Event) {
+    for action in rollout.handle(event, at: Clock.now) { carryOut(action) }
+    write()
+  }
+
+  private func carryOut(_ action: Rollout.Action) {
+    switch action {
+    case .start(let number, let revision): plan(number, revision: revision)
+    case .stop(let number): planStop(number)
+    case .arm(let moment): alarm.set(moment) { await self.feed(.clock) }
+    case .note(let note): tell(note)
+    }
+  }
+
+  // MARK: - After an engine's death
+
+  func recover(_ found: RecoveredApp) async {
+    takeIn(found)
+    if await proxy?.adopt(found.proxies) == false { for proxy in found.proxies { ledger.outbox.append(.replicaGone(proxy.name)) } }
+    let replicas = ledger.records.values.map(\.replica)
+    if let saved = found.record?.rollout {
+      rollout = Rollout(restoring: saved, replicas: replicas, at: Clock.now)
+    } else if !replicas.isEmpty {
+      // The newest of the database is lost: what lives says which numbers were given.
+      rollout = Rollout(restoring: rollout.saved, replicas: replicas, at: Clock.now)
+      let desired = Desired(replicas: replicas.count { $0.phase != .stopping }, revision: replicas.map(\.revision).max() ?? 0)
+      for action in rollout.handle(.desired(desired), at: Clock.now) { carryOut(action) }
+    }
+    await adopt(found)
+    await proxy?.keepOnlyMembers()
+    write()
+  }
+
+  // MARK: - Requests
+
+  func start() async throws {
+    do { if !ledger.isStopping { try await proxy?.start() } } catch { if !ledger.isStopping { throw error } }
+    guard !ledger.isStopping else { return }
+    // The first clock ends the taking in of what was found.
+    feed(.clock)
+    carryOutAtStart()
+  }
+
+  func restart() async -> AppOutcome {
+    guard !ledger.isStopping else { return .superseded }
+    return await untilOutcome { begin(app, because: "restart", replicas: wantedReplicas > 0 ? wantedReplicas : countWhenUp) }
+  }
+
+  func startAgain() async -> AppOutcome {
+    guard !ledger.isStopping else { return .superseded }
+    guard ledger.isStopped || wantedReplicas == 0 else { return .complete }
+    ledger.isStopped = false
+    return await untilOutcome { feed(.desired(Desired(replicas: countWhenUp, revision: revision))) }
+  }
+
+  func scale(to replicas: Int) async -> AppOutcome {
+    guard !ledger.isStopping else { return .superseded }
+    if replicas == wantedReplicas, isSettled { return .complete }
+    ledger.isStopped = false
+    return await untilOutcome { feed(.desired(Desired(replicas: replicas, revision: revision))) }
+  }
+
+  func pause(_ holds: Bool) -> AppOutcome {
+    if holds == rollout.isPaused { return .undone("the rollout of \(name) is \(holds ? "paused already" : "not paused")") }
+    feed(holds ? .pause : .resume)
+    return .complete
+  }
+
+  func untilSettled() async -> AppOutcome {
+    if rollout.isComplete, ledger.declared != nil { return .complete }
+    return await nextOutcome()
+  }
+
+  /// Keeps the proxy, which holds requests meanwhile.
+  func stop(grace: TimeSpan?) async {
+    if wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
+    ledger.isStopped = true
+    if let grace { shorten(to: Clock.now + grace) }
+    await stopReplicas()
+    forgetShortening()
+    write()
+  }
+
+  private func stopReplicas() async {
+    if runsNothing { return }
+    _ = await untilOutcome { feed(.desired(Desired(replicas: 0, revision: revision))) }
+  }
+
+  /// The proxy is stopped first.
+  func stopAll() async {
+    ledger.isStopping = true
+    let deadline = Clock.now + app.stop.grace
+    ledger.fullStopDeadline = deadline
+    if let listener, rollout.available(at: Clock.now) > 0 {
+      await listener.drainQueue(by: Clock.now + min(Self.queueBound, app.stop.grace / 4))
+    }
+    if let proxy {
+      let limit = StopOrder.drainLimit(app.stop.plan(for: ReplicaValues(port: nil)), from: deadline - app.stop.grace)
+      await waitTelling("the proxy", until: deadline, inFlight: { await proxy.inFlight() }) { await proxy.stop(deadline: limit) }
+    }
+    await stopReplicas()
+    await forget()
+  }
+
+  func escalate() async {
+    for process in ledger.processes.values { await process.escalate() }
+    await proxy?.escalate()
+  }
+}
