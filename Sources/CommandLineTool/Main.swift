@@ -11,6 +11,7 @@ enum Main {
     if arguments.first != "run" { openStandardDescriptors() }
     // Before any other thread is there: all of them have to block what the engine reads.
     ServingSignals.take(for: arguments.first)
+    TaskThreads.takeOver()
     Task.detached { exit(await run(arguments)) }
     while true { pause() }
   }

@@ -10,7 +10,7 @@ struct Alarm {
     task?.cancel()
     task = moment.map { moment in
       Task {
-        try await Task.sleep(nanoseconds: UInt64(max(0, (moment - Clock.now).nanoseconds)))
+        try await TaskThreads.sleep(moment - Clock.now)
         await ring()
       }
     }

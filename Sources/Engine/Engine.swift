@@ -190,7 +190,7 @@ public actor Engine {
       stopWaiters = []
       if connections == 0 { return end() }
       // Who was told closes the connection; who does not is not waited for.
-      try? await Task.sleep(nanoseconds: UInt64(Self.farewell.nanoseconds))
+      try? await TaskThreads.sleep(Self.farewell)
       end()
     }
   }

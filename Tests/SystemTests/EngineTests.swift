@@ -127,6 +127,52 @@ import Testing
     await workspace.remove()
   }
 
+  /// How often the threads of processes were given a processor since they began.
+  private func switches(_ pids: [Int32]) -> Int {
+    pids.flatMap { pid in
+      ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []).map { "/proc/\(pid)/task/\($0)/status" }
+    }
+    .reduce(0) { sum, path in
+      let lines = ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").filter {
+        $0.contains("ctxt_switches")
+      }
+      return sum + lines.reduce(0) { $0 + (Int($1.split(separator: "\t").last ?? "") ?? 0) }
+    }
+  }
+
+  @Test func nothingThatIsIdleWakesUp() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, -m, http.server, --bind, 127.0.0.1, $PORT]
+          listen: { port: \(try freePort()), via: proxy }
+          replicas: 2
+          sidecars: [{ name: mesh, command: [sleep, '1000'] }]
+        tick: { kind: job, command: ['true'], schedule: '@yearly' }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    _ = try await workspace.rows()
+    let keepers = try workspace.start(
+      "/usr/bin/pgrep", ["-f", "lastcall-keeper \(workspace.directory)|lastcall ingress .*\(workspace.directory)"])
+    _ = await keepers.ended()
+    let ours = [up.pid] + keepers.output.split(separator: "\n").compactMap { Int32($0) }
+    #expect(ours.count == 1 + 1 + 1 + 2 + 2)
+    // What the start has left to do ends some time; a pool that looks at its threads every second never does.
+    #expect(
+      try await eventually {
+        let before = switches(ours)
+        try await Task.sleep(for: .seconds(3))
+        return switches(ours) == before
+      })
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func aProgramInheritsNoDescriptorsOfTheEngine() async throws {
     let workspace = try Product.workspace()
     try workspace.write("lastcall.yaml", Workspace.sleeper())

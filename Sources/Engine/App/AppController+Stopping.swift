@@ -100,7 +100,7 @@ extension AppController {
   ) async -> Result {
     let telling = Task {
       while true {
-        try await Task.sleep(nanoseconds: 1_000_000_000)
+        try await TaskThreads.sleep(.seconds(1))
         await context.reporter.progress(app: name, line())
       }
     }

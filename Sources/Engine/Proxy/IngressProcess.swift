@@ -94,7 +94,7 @@ actor IngressProcess {
   func untilDrained(_ replica: String, by deadline: Instant) async {
     if drained.contains(replica) { return }
     let limit = Task {
-      try await Task.sleep(nanoseconds: UInt64(max(0, (deadline - Clock.now).nanoseconds)))
+      try await TaskThreads.sleep(deadline - Clock.now)
       wake(replica)
     }
     await withCheckedContinuation { drainWaiters[replica] = $0 }

@@ -63,7 +63,7 @@ struct ListeningSocket: Sendable {
   func drainQueue(by limit: Instant) async {
     guard lc_take_no_more(descriptor.number) == 0 else { return }
     while lc_queued(descriptor.number) > 0, Clock.now < limit {
-      try? await Task.sleep(nanoseconds: 2_000_000)
+      try? await TaskThreads.sleep(.milliseconds(2))
     }
   }
 }

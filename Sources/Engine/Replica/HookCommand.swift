@@ -23,7 +23,7 @@ struct HookCommand: Sendable {
       (program.input, program.output, program.error) = (null, null, null)
       let pid = try await children.start(program)
       let clock = Task {
-        try await Task.sleep(nanoseconds: UInt64(max(0, limit.nanoseconds)))
+        try await TaskThreads.sleep(limit)
         // It leads a group of its own, and it is ours until it is reaped.
         try? DirectSignal.send(.kill, to: -pid)
       }

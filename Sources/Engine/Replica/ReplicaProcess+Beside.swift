@@ -13,7 +13,7 @@ extension ReplicaProcess {
   /// Whether it still works, asked until that is not so any more, or it has ended.
   /// - Parameter tell: is told why it does not, and nil when it does again.
   func watchLiveness(_ live: Liveness, _ tell: @Sendable (String?) async -> Void) async {
-    try? await Task.sleep(nanoseconds: UInt64(live.after.nanoseconds))
+    try? await TaskThreads.sleep(live.after)
     var failures = 0
     while !isOver {
       if let problem = await look(live.check, live.timeout) {
@@ -23,7 +23,7 @@ extension ReplicaProcess {
         if failures >= live.failures { await tell(nil) }
         failures = 0
       }
-      try? await Task.sleep(nanoseconds: UInt64(live.every.nanoseconds))
+      try? await TaskThreads.sleep(live.every)
     }
   }
 
@@ -35,7 +35,7 @@ extension ReplicaProcess {
     case nil: return nil
     case .exec(let words): return await beside.run(words, within: left)
     case .sleep(let span):
-      try? await Task.sleep(nanoseconds: UInt64(max(0, min(span, left).nanoseconds)))
+      try? await TaskThreads.sleep(min(span, left))
       return nil
     case .http(let target):
       guard let port = target.port ?? port else { return "it has no port" }

@@ -109,7 +109,7 @@ actor ReplicaProcess {
   /// The socket is there a moment after the keeper has started; how long that takes is bounded.
   private func connectAtStart() async throws {
     let limit = Clock.now + .seconds(20)
-    var pause: UInt64 = 1_000_000
+    var pause = TimeSpan.milliseconds(1)
     while true {
       if let link = try? await KeeperLink.connect(directory.socket, after: 0) {
         Task { [children = context.children, keeper] in _ = await children.wait(for: keeper) }
@@ -120,8 +120,8 @@ actor ReplicaProcess {
         throw EngineError("\(name) did not start: \(directory.lastWords() ?? "its keeper ended with \(status.shellCode)")")
       }
       if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory.keeperLog)") }
-      try await Task.sleep(nanoseconds: pause)
-      pause = min(pause * 2, 50_000_000)
+      try await TaskThreads.sleep(pause)
+      pause = min(pause + pause, .milliseconds(50))
     }
   }
 
@@ -135,7 +135,7 @@ actor ReplicaProcess {
 
   /// Takes over what an earlier engine has started. Returns when it is followed again, or has ended.
   func adopt() async {
-    var pause: UInt64 = 1_000_000
+    var pause = TimeSpan.milliseconds(1)
     let limit = Clock.now + Self.answerBound
     if let processes = directory.processes() { (main, mainStart) = (processes.main, processes.mainStart) }
     while directory.isHeld {
@@ -145,8 +145,8 @@ actor ReplicaProcess {
       // A keeper that was forked just before its engine died needs a moment; one that is gone never answers.
       if processes != nil, processes?.livingKeeper == nil { break }
       if Clock.now > limit { break }
-      try? await Task.sleep(nanoseconds: pause)
-      pause = min(pause * 2, 50_000_000)
+      try? await TaskThreads.sleep(pause)
+      pause = min(pause + pause, .milliseconds(50))
     }
     await keeperEnded()
   }
@@ -178,11 +178,11 @@ actor ReplicaProcess {
 
   /// - Returns: nil when the keeper is gone.
   private func reconnect() async -> KeeperLink? {
-    var pause: UInt64 = 500_000
+    var pause = TimeSpan.milliseconds(1)
     while let identity, let record = ProcessRecord(pid: identity.pid), record.identity == identity, !record.isZombie {
       if let link = try? await KeeperLink.connect(directory.socket, after: lastSequence) { return link }
-      try? await Task.sleep(nanoseconds: pause)
-      pause = min(pause * 2, 50_000_000)
+      try? await TaskThreads.sleep(pause)
+      pause = min(pause + pause, .milliseconds(50))
     }
     return nil
   }
@@ -278,7 +278,7 @@ actor ReplicaProcess {
       .warning, "Doubt",
       "something of \(name) still runs and cannot be seen; no other replica takes its place. fuser \(directory.lock) names it")
     while directory.isHeld, request.map({ Clock.now < Instant(nanoseconds: $0.deadline) }) ?? true {
-      try? await Task.sleep(nanoseconds: 1_000_000_000)
+      try? await TaskThreads.sleep(.seconds(1))
     }
     isInDoubt = directory.isHeld
   }
@@ -315,7 +315,7 @@ actor ReplicaProcess {
     while !isEnded {
       guard let problem = await look(readiness.check, readiness.timeout) else { return !isEnded }
       lastProbe = problem
-      try? await Task.sleep(nanoseconds: UInt64(readiness.every.nanoseconds))
+      try? await TaskThreads.sleep(readiness.every)
     }
     return false
   }

@@ -39,7 +39,7 @@ actor Sidecars {
       _ = kept[index].supervision.handle(.wanted, at: Clock.now)
       let process = try await launch(index)
       let limit = Task {
-        try await Task.sleep(nanoseconds: UInt64(app.update.deadline.nanoseconds))
+        try await TaskThreads.sleep(app.update.deadline)
         await process.stop(ReplicaRecord.Stop(id: RequestIDs.next(), deadline: (Clock.now + app.stop.grace).nanoseconds))
       }
       defer { limit.cancel() }

@@ -41,17 +41,17 @@ struct Survivors {
     var left = find()
     while !left.isEmpty, Clock.now < deadline {
       for process in left where told.insert(process).inserted { try? ProcessHandle.send(signal, to: process) }
-      try? await Task.sleep(nanoseconds: Self.look)
+      try? await TaskThreads.sleep(Self.look)
       left = find()
     }
     let bound = Clock.now + StopMachine.killBound
     while !left.isEmpty, Clock.now < bound {
       for process in left { try? ProcessHandle.send(.kill, to: process) }
-      try? await Task.sleep(nanoseconds: Self.look)
+      try? await TaskThreads.sleep(Self.look)
       left = find()
     }
   }
 
-  /// How often it is looked who is left, in ns: nobody tells when a process ends that is not our child.
-  private static let look: UInt64 = 50_000_000
+  /// How often it is looked who is left: nobody tells when a process ends that is not our child.
+  private static let look = TimeSpan.milliseconds(50)
 }

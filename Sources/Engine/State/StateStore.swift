@@ -1,6 +1,8 @@
 import AppSpec
 import Foundation
 import GRDB
+import NIOCore
+import NIOPosix
 import Rollout
 
 /// What an engine must not forget: desired state, revisions, the replicas it has started and is stopping, and events. In SQLite, WAL with
@@ -10,6 +12,12 @@ import Rollout
 /// second does not hold up a thousand replicas.
 public actor StateStore {
   private let database: DatabaseQueue
+  /// A thread of our own: a slow disk must not hold up what else runs.
+  private static let thread = MultiThreadedEventLoopGroup(numberOfThreads: 1).next()
+
+  /// Our own thread.
+  public nonisolated var unownedExecutor: UnownedSerialExecutor { Self.thread.executor.asUnownedSerialExecutor() }
+
   private var pending: [StateChange] = []
   private var waiting: [CheckedContinuation<Void, any Error>] = []
   private var writing: Task<Void, Never>?
@@ -52,14 +60,19 @@ public actor StateStore {
     }
   }
 
+  /// Blocks our thread until the disk has it: GRDB's own waiting would begin libdispatch's pool.
+  private func keep(_ changes: [StateChange], after late: [EngineEvent]) throws -> [EngineEvent] {
+    try database.write { database in
+      for event in late { _ = try StateSchema.apply(.event(event), to: database) }
+      return try changes.compactMap { try StateSchema.apply($0, to: database) }
+    }
+  }
+
   private func writePending() async {
     let (changes, waiters, late) = (pending, waiting, unkept)
     (pending, waiting, unkept) = ([], [], [])
     do {
-      let events = try await database.write { database in
-        for event in late { _ = try StateSchema.apply(.event(event), to: database) }
-        return try changes.compactMap { try StateSchema.apply($0, to: database) }
-      }
+      let events = try keep(changes, after: late)
       if !events.isEmpty { await publish(events, nil) }
       for waiter in waiters { waiter.resume() }
     } catch {
