@@ -117,7 +117,7 @@ extension AppController {
   func stop(grace: TimeSpan?) async {
     if rollout.desired.replicas > 0 { stoppedReplicas = rollout.desired.replicas }
     isStopped = true
-    if let grace { shorten(to: Clock.now + grace) }
+    if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
     await stopReplicas()
     forgetShortening()
     write()

@@ -156,18 +156,23 @@ actor AppController {
     isStopping = true
     let deadline = Clock.now + app.stop.grace
     fullStopDeadline = deadline
-    if let listener, rollout.available(at: Clock.now) > 0 {
-      await listener.drainQueue(by: Clock.now + min(Self.queueBound, app.stop.grace / 4))
-    }
-    if let proxy {
-      let limit = StopOrder.drainLimit(app.stop.plan(for: ReplicaValues(port: nil)), from: deadline - app.stop.grace)
-      await waitTelling("the proxy", until: deadline, inFlight: { await proxy.inFlight() }) { await proxy.stop(deadline: limit) }
-    }
+    if app.stopOrder.steps.contains(.drain) { await stopProxy(by: deadline) }
     await stopReplicas()
+    await proxy?.stop(deadline: deadline)
     isForgotten = true
     outbox.append(.appGone(app.name))
     write()
     await writing?.value
+  }
+
+  /// Stops the proxy, once what is queued at its listener was accepted: it answers what it has.
+  private func stopProxy(by deadline: Instant) async {
+    if let listener, rollout.available(at: Clock.now) > 0 {
+      await listener.drainQueue(by: Clock.now + min(Self.queueBound, app.stop.grace / 4))
+    }
+    guard let proxy else { return }
+    let limit = StopOrder.drainLimit(app.stop.plan(for: ReplicaValues(port: nil)), from: deadline - app.stop.grace)
+    await waitTelling("the proxy", until: deadline, inFlight: { await proxy.inFlight() }) { await proxy.stop(deadline: limit) }
   }
 
   /// Skips to the next signal everywhere.
@@ -235,6 +240,7 @@ actor AppController {
       guard let process = processes[number] else { continue }
       Task {
         await process.shorten(stop)
+        await sidecars[number]?.shorten(stop)
         await proxy?.hurry(process.name)
       }
     }
