@@ -33,8 +33,9 @@ extension AppController {
     let rows = await rows()
     return AppDescription(
       app: name, state: state, message: message, revision: rollout.desired.revision, replicas: rollout.desired.replicas,
-      declared: declaredLines, ready: rows.count { $0.state == "Ready" }, rows: rows,
-      stops: AppDescription.Stops(stops, grace: app.stop.grace), events: events)
+      declared: declaredLines, ready: rows.count { $0.state == "Ready" && $0.sidecar == nil },
+      rows: rows, stops: AppDescription.Stops(stops, grace: app.stop.grace), hooks: ReplicaLogs.hooks(of: name, context.paths),
+      events: events)
   }
 
   /// What is declared, in the file's words.

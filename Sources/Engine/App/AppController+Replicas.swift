@@ -49,9 +49,9 @@ extension AppController {
       outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: await process.wasKilled)))
     }
     if wasStarted || status != nil {
-      note(
-        status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(ExitWords.of(status))", process.name,
-        key: await process.endKey)
+      let isFailure = status?.isSuccess != true && !wasAsked
+      let words = ExitWords.of(status) + (isFailure ? lastWords(of: process.name) : "")
+      note(isFailure ? .warning : .normal, "Exited", "\(process.name) \(words)", process.name, key: await process.endKey)
     }
     gone(number)
     feed(.ended(number, Self.ending(status, process.app)))

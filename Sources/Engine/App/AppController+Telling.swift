@@ -16,14 +16,15 @@ extension AppController {
       self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
       settled(revision, "complete", .complete)
     case .undone(let revision, let number, let failure):
+      let deadline = (revisions[revision]?.spec ?? app).update.deadline
       if let spec = revisions[rollout.desired.revision]?.spec { serve(spec) }
       let why =
         switch failure {
-        case .late: "was not ready within \(app.update.deadline)"
+        case .late: "was not ready within \(deadline)"
         case .ended: "ended before it was available"
         case .unhealthy: "failed its liveness check before it was available"
         }
-      let text = "\(name(number)) \(why); the old replicas go on"
+      let text = "\(name(number)) \(why)\(lastWords(of: name(number))); the old replicas go on"
       self.note(.warning, "RolloutUndone", text)
       settled(revision, "undone: \(text)", .undone(text))
     case .overdue(_, let number):
@@ -57,6 +58,13 @@ extension AppController {
     write()
   }
 
+  /// What a replica that failed wrote last, for the end of a sentence.
+  func lastWords(of replica: String) -> String {
+    let log = ReplicaLogs(replica: replica, isLiving: false, directory: context.paths.replica(replica))
+    let lines = log.lastLines("log", 3)
+    return lines.isEmpty ? "" : "; it wrote last: " + lines.joined(separator: " | ")
+  }
+
   private var address: String { app.listen.map { " on http://\($0.host):\($0.port)" } ?? "" }
 
   func report(_ kind: EngineEvent.Kind, _ reason: String, _ message: String, _ replica: String? = nil) async {
@@ -70,6 +78,7 @@ extension AppController {
     for replica in rollout.replicas {
       guard let process = processes[replica.number], target == nil || target == name || target == process.name else { continue }
       rows.append(await row(replica, process, inFlight: inFlight[process.name]))
+      rows += await sidecars[replica.number]?.rows() ?? []
     }
     if rows.isEmpty, target == nil || target == name { rows.append(emptyRow) }
     return rows
@@ -84,6 +93,7 @@ extension AppController {
     case .stopping: row.state = await process.wasAskedToStop ? "Terminating" : "Draining"
     }
     if row.state != "Starting" { row.message = await process.statusText }
+    if replica.phase == .stopping { row.serving = await process.isServing }
     row.pid = Int(await process.main)
     row.keeper = Int(await process.keeper)
     row.port = process.port ?? process.app.listen?.port

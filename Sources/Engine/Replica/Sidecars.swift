@@ -114,6 +114,25 @@ actor Sidecars {
     }
   }
 
+  // MARK: - Showing
+
+  /// What `lastcall ps` shows of them.
+  func rows() async -> [ReplicaRow] {
+    var rows: [ReplicaRow] = []
+    for sidecar in kept {
+      guard let process = sidecar.process else { continue }
+      var row = ReplicaRow(
+        app: app.name, name: process.name, state: sidecar.supervision.isWaiting ? "Pending" : await process.stateBeside,
+        age: (Clock.now - process.startedAt).nanoseconds / 1_000_000_000)
+      if row.state != "Pending" { row.message = await row.state == "Starting" ? process.notReadyReason : process.statusText }
+      if row.state != "Pending" { (row.pid, row.keeper) = (Int(await process.main), Int(await process.keeper)) }
+      row.revision = main.revision
+      (row.sidecar, row.restarts) = (sidecar.spec.name, max(0, sidecar.starts - 1))
+      rows.append(row)
+    }
+    return rows
+  }
+
   private func restart(_ index: Int) async {
     // Its stop may have come since this was decided.
     guard kept[index].supervision.isWanted else { return feed(.ended, index) }
