@@ -7,6 +7,8 @@ struct EngineContext: Sendable {
   let children: Children
   let store: StateStore
   let reporter: Reporter
+  /// What is never shown.
+  let secrets: Secrets
   /// The keeper's binary.
   let keeperBinary: String
   /// Our own binary, for the proxy.
@@ -15,13 +17,14 @@ struct EngineContext: Sendable {
   let environment: [String: String]
 
   init(
-    paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, keeperBinary: String, ownBinary: String,
-    environment: [String: String]
+    paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, secrets: Secrets, keeperBinary: String,
+    ownBinary: String, environment: [String: String]
   ) {
     self.paths = paths
     self.children = children
     self.store = store
     self.reporter = reporter
+    self.secrets = secrets
     self.keeperBinary = keeperBinary
     self.ownBinary = ownBinary
     self.environment = environment.filter { name, _ in
