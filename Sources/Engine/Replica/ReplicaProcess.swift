@@ -140,8 +140,8 @@ actor ReplicaProcess {
     }
   }
 
-  /// Whether it was tried to start it.
-  var isLaunched: Bool { isEnded || keeper > 0 }
+  /// Whether it was tried to start it, be it by an engine before, whose keeper has not answered yet.
+  var isLaunched: Bool { isEnded || keeper > 0 || directory.isHeld }
 
   /// It is not started after all; who waits for its end goes on.
   func abandon() { if !isEnded { over() } }
@@ -270,6 +270,7 @@ actor ReplicaProcess {
     if let record = directory.exit() {
       exitStatus = record.exitStatus ?? exitStatus
     } else {
+      endedByItself = turn?.hasCome != true
       await sweep()
     }
     over()
