@@ -58,7 +58,7 @@ struct AppReader {
     app.live = readLiveness(fields[.live])
     app.stop = readStop(fields[.stop])
     readWork(fields, into: &app)
-    app.sidecars = readSidecars(fields[.sidecars], grace: app.stop.grace)
+    app.sidecars = readSidecars(fields[.sidecars], stop: app.stop)
     app.reload = readReload(fields[.reload])
     app.logs = readLogs(fields[.logs])
     app.notify = readNotify(fields[.notify])

@@ -18,7 +18,7 @@ extension App {
   /// The text without the values of secrets: each line of one that has at least four bytes is replaced by `***`.
   /// - Parameter inherited: the environment that replicas inherit, of which those that are secrets are looked for too.
   public func redacted(_ text: String, inherited: [String: String] = [:]) -> String {
-    SecretPieces(secretTexts(inherited: inherited)).redacted(text)
+    secretPieces(inherited: inherited).redacted(text)
   }
 
   /// The app's variables for one replica as they may be shown: a secret's value is `***`, and so is one within another value.
@@ -30,7 +30,11 @@ extension App {
   public func redacted() -> App { hiding(secretPieces) }
 
   /// What is not to be shown of this app.
-  var secretPieces: SecretPieces { SecretPieces(secretTexts(inherited: [:])) }
+  var secretPieces: SecretPieces { secretPieces(inherited: [:]) }
+
+  /// The values of its secrets, to be kept out of texts.
+  /// - Parameter inherited: the environment that replicas inherit, of which those that are secrets are looked for too.
+  public func secretPieces(inherited: [String: String]) -> SecretPieces { SecretPieces(secretTexts(inherited: inherited)) }
 
   /// The lines of all secret values.
   private func secretTexts(inherited: [String: String]) -> [String] {
@@ -97,7 +101,7 @@ extension Template {
 }
 
 /// Texts that are not to be shown.
-struct SecretPieces {
+public struct SecretPieces: Sendable {
   /// By their first byte, the longest first.
   private var pieces: [UInt8: [[UInt8]]]
 
@@ -109,12 +113,12 @@ struct SecretPieces {
   }
 
   /// The pieces of both.
-  func union(_ other: SecretPieces) -> SecretPieces {
+  public func union(_ other: SecretPieces) -> SecretPieces {
     SecretPieces([pieces, other.pieces].flatMap { $0.values.joined() }.map { String(decoding: $0, as: UTF8.self) })
   }
 
-  /// The text with each of them replaced.
-  func redacted(_ text: String) -> String {
+  /// The text with each of them replaced by `***`.
+  public func redacted(_ text: String) -> String {
     guard !pieces.isEmpty else { return text }
     var rest = Array(text.utf8)[...]
     var result: [UInt8] = []

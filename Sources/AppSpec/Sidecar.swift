@@ -53,7 +53,7 @@ extension App {
 
 extension AppReader {
   /// Reads `sidecars`. The app's own variables, directory and stop have been read.
-  mutating func readSidecars(_ field: Field?, grace: TimeSpan) -> [Sidecar] {
+  mutating func readSidecars(_ field: Field?, stop: Stop) -> [Sidecar] {
     let expected = "a list such as [{ name: mesh, command: [./mesh] }]"
     guard let field, let items = reader.items(field, expected: expected) else { return [] }
     let outer = (scope, directory, given)
@@ -67,7 +67,7 @@ extension AppReader {
         continue
       }
       let name = readSidecarName(fields, at: item, known: &names)
-      if let sidecar = readSidecar(fields, at: item, name: name ?? "", grace: grace), name != nil { sidecars.append(sidecar) }
+      if let sidecar = readSidecar(fields, at: item, name: name ?? "", stop: stop), name != nil { sidecars.append(sidecar) }
     }
     (scope, directory, given) = outer
     isInSidecar = false
@@ -92,11 +92,11 @@ extension AppReader {
     return name
   }
 
-  private mutating func readSidecar(_ fields: Fields<SidecarKey>, at item: Field, name: String, grace: TimeSpan) -> Sidecar? {
+  private mutating func readSidecar(_ fields: Fields<SidecarKey>, at item: Field, name: String, stop app: Stop) -> Sidecar? {
     let own = readEnvironment(fields[.env])
     if let written = fields[.directory].flatMap({ readDirectory($0) }) { directory = written }
     let ready = readReadiness(fields[.ready])
-    let stop = readSidecarStop(fields[.stop], grace: grace)
+    let stop = readSidecarStop(fields[.stop], as: app)
     guard let commandField = fields[.command] else {
       if fields.lacks(.command) { reader.report("expected a command, as in { name: mesh, command: [./mesh] }", at: item) }
       return nil

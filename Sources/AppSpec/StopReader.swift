@@ -9,29 +9,40 @@ extension AppReader {
     guard let field, let fields = reader.fields(field, expected: expected, StopKey.self) else { return Stop(grace: Self.defaultGrace) }
     let grace = fields[.grace].flatMap { reader.span($0, in: .zero ... .seconds(24 * 3600)) }
     let like = fields[.like].flatMap { reader.word($0, Stop.Like.self) }
-    var stop = makeStop(plan: fields[.plan], preStop: fields[.preStop], grace: grace, isGraceWrong: fields[.grace] != nil && grace == nil)
+    var stop = makeStop(
+      plan: fields[.plan], preStop: fields[.preStop], grace: grace, isGraceWrong: fields[.grace] != nil && grace == nil, like: like)
     stop.like = like
     return stop
   }
 
-  /// Reads a sidecar's `stop`, which has the app's grace.
-  mutating func readSidecarStop(_ field: Field?, grace: TimeSpan) -> Stop {
+  /// Reads a sidecar's `stop`, which has the grace and the order of the app's.
+  mutating func readSidecarStop(_ field: Field?, as app: Stop) -> Stop {
     let expected = "a mapping such as { plan: TERM/5/KILL }"
-    guard let field, let fields = reader.fields(field, expected: expected, SidecarStopKey.self) else { return Stop(grace: grace) }
-    return makeStop(plan: fields[.plan], preStop: fields[.preStop], grace: grace, isGraceWrong: false)
+    guard let field, let fields = reader.fields(field, expected: expected, SidecarStopKey.self) else {
+      return Stop(Self.plan(like: app.like, grace: app.grace))
+    }
+    return makeStop(plan: fields[.plan], preStop: fields[.preStop], grace: app.grace, isGraceWrong: false, like: app.like)
   }
 
-  private mutating func makeStop(plan planField: Field?, preStop preStopField: Field?, grace: TimeSpan?, isGraceWrong: Bool) -> Stop {
-    var plan = StopPlan.standard(grace: grace ?? Self.defaultGrace)
+  /// The plan of those who have written none.
+  private static func plan(like: Stop.Like?, grace: TimeSpan) -> StopPlan {
+    let preset = like.flatMap { Preset.named($0.rawValue) }
+    return preset.flatMap { try? $0.plan(grace: grace) } ?? .standard(grace: grace)
+  }
+
+  private mutating func makeStop(
+    plan planField: Field?, preStop preStopField: Field?, grace: TimeSpan?, isGraceWrong: Bool, like: Stop.Like?
+  ) -> Stop {
+    var plan = Self.plan(like: like, grace: grace ?? Self.defaultGrace)
     var hooks: [CommandWords] = []
     if let planField {
       // A plan, hook or grace that could not be read has its own mistake; the checks below would only guess.
       guard let (read, commands) = readPlan(planField, grace: grace), !isGraceWrong else { return Stop(plan) }
       (plan, hooks) = (read, commands)
-      checkLength(of: plan, at: planField)
+      checkLength(of: plan, like: like, at: planField)
     }
     guard let preStopField, let preStop = readPreStop(preStopField) else { return Stop(plan, hooks: hooks) }
-    checkRoom(for: preStop, in: plan, at: preStopField)
+    checkRoom(for: preStop, in: plan, like: like, at: preStopField)
     return Stop(plan, hooks: hooks, preStop: preStop)
   }
 
@@ -58,7 +69,7 @@ extension AppReader {
   }
 
   /// A grace that cuts the plan short would leave a part of the text without effect.
-  private mutating func checkLength(of plan: StopPlan, at field: Field) {
+  private mutating func checkLength(of plan: StopPlan, like: Stop.Like?, at field: Field) {
     if plan.grace == .zero {
       let isOnlyKill = plan.steps.allSatisfy { if case .send(.kill, _) = $0 { true } else { false } }
       if !isOnlyKill {
@@ -68,18 +79,17 @@ extension AppReader {
       let (length, grace) = (plan.writtenLength.written, plan.grace.written)
       reader.report("the plan's waits come to \(length), more than the grace of \(grace); raise grace or shorten the plan", at: field)
     } else {
-      checkPauses(plan.pauses, in: plan, at: field)
+      checkPauses(plan.pauses, in: plan, like: like, at: field)
     }
   }
 
-  /// Hooks and pauses get three quarters of the grace (`StopPlan.reserve`): what is longer would be cut short.
-  private mutating func checkPauses(_ pauses: TimeSpan, in plan: StopPlan, at field: Field) {
-    let room = plan.grace - plan.grace / 4
+  /// Hooks and pauses get three quarters of the grace (`StopPlan.reserve`), for Kubernetes all of it: what is longer would be cut short.
+  private mutating func checkPauses(_ pauses: TimeSpan, in plan: StopPlan, like: Stop.Like?, at field: Field) {
+    let room = like == .kubernetes ? plan.grace : plan.grace - plan.grace / 4
     guard pauses > room else { return }
+    let most = like == .kubernetes ? "the grace, which is" : "three quarters of the grace of \(plan.grace.written), which is"
     reader.report(
-      "the pauses before the first signal come to \(pauses.written), but get at most three quarters of the grace of \(plan.grace.written), "
-        + "which is \(room.written); raise grace",
-      at: field)
+      "the pauses before the first signal come to \(pauses.written), but get at most \(most) \(room.written); raise grace", at: field)
   }
 
   private mutating func readPreStop(_ field: Field) -> Stop.PreStop? {
@@ -98,11 +108,11 @@ extension AppReader {
     }
   }
 
-  private mutating func checkRoom(for preStop: Stop.PreStop, in plan: StopPlan, at field: Field) {
+  private mutating func checkRoom(for preStop: Stop.PreStop, in plan: StopPlan, like: Stop.Like?, at field: Field) {
     if plan.grace == .zero {
       reader.report("a grace of 0 kills at once, so that preStop would never run; raise grace or leave preStop out", at: field)
     } else if case .sleep(let span) = preStop {
-      checkPauses(span + plan.pauses, in: plan, at: field)
+      checkPauses(span + plan.pauses, in: plan, like: like, at: field)
     }
   }
 }

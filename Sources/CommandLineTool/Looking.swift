@@ -16,7 +16,10 @@ enum RowFormat: String, ExpressibleByArgument, CaseIterable {
 struct Ps: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the replicas.",
-    discussion: "States: Pending, Starting, Ready, Draining, Terminating; of an app of which nothing runs Stopped, Succeeded or CrashLoop.")
+    discussion: """
+      States: Pending, Starting, Ready, Draining, Terminating; of an app of which nothing runs Stopped, Succeeded or CrashLoop. \
+      Sidecars are below their replica.
+      """)
   @OptionGroup var file: FileOption
   @Option(name: [.customShort("o"), .customLong("output")], help: "table, wide or json.") var format = RowFormat.table
   @Flag(name: [.customShort("w"), .customLong("watch")], help: "Show them again whenever something happens, until Ctrl-C.") var watches =
@@ -40,15 +43,27 @@ struct Ps: AsyncParsableCommand {
     Output.line("NAME            STATE        PID      PORT   IN FLIGHT  AGE    \(more)MESSAGE")
     for row in rows {
       var columns = [
-        row.name.padded(to: 15), row.state.padded(to: 12), (row.pid.map(String.init) ?? "-").padded(to: 8),
+        ((row.sidecar == nil ? "" : "  ") + row.name).padded(to: 15), row.state.padded(to: 12),
+        (row.pid.map(String.init) ?? "-").padded(to: 8),
         (row.port.map(String.init) ?? "-").padded(to: 6), (row.inFlight.map(String.init) ?? "-").padded(to: 10),
         (row.pid == nil ? "-" : Output.age(row.age)).padded(to: 6),
       ]
       if isWide {
         columns += [(row.revision.map(String.init) ?? "-").padded(to: 8), (row.keeper.map(String.init) ?? "-").padded(to: 8)]
       }
-      Output.line((columns + [row.message]).joined(separator: " "))
+      Output.line((columns + [row.note]).joined(separator: " "))
     }
+  }
+}
+
+extension ReplicaRow {
+  /// What is worth telling of it beside its state.
+  fileprivate var note: String {
+    var words: [String] = []
+    if let restarts, restarts > 0 { words.append("started again \(restarts == 1 ? "once" : "\(restarts) times")") }
+    if serving == false { words.append("does not pass its readiness check any more") }
+    if !message.isEmpty { words.append(message) }
+    return words.joined(separator: "; ")
   }
 }
 
@@ -81,9 +96,14 @@ struct Describe: AsyncParsableCommand {
     }
     Output.line("  replicas")
     for row in description.rows {
-      let message = row.message.isEmpty ? "" : " (\(row.message))"
+      let message = row.note.isEmpty ? "" : " (\(row.note))"
       Output.line(
-        "    \(row.name.padded(to: 15)) \(row.state.padded(to: 12)) revision \(row.revision ?? 0), \(Output.age(row.age))\(message)")
+        "    \(((row.sidecar == nil ? "" : "  ") + row.name).padded(to: 15)) \(row.state.padded(to: 12)) revision \(row.revision ?? 0), \(Output.age(row.age))\(message)"
+      )
+    }
+    if !description.hooks.isEmpty { Output.line("  hooks") }
+    for log in description.hooks {
+      for line in log.lines { Output.line("    \(log.replica.padded(to: 15)) | \(line)") }
     }
     Output.line("  events")
     for event in description.events { Output.event(event, withDate: true) }

@@ -50,10 +50,12 @@ public actor Engine {
     let paths = EnginePaths(file: file.path, environment: environment)
     try paths.create()
     lock = try EngineLock(paths, file: file.path)
-    let store = try StateStore(path: paths.database)
+    let secrets = Secrets(inherited: environment)
+    for app in file.apps { secrets.learn(app) }
+    let store = try StateStore(path: paths.database, secrets: secrets)
     context = EngineContext(
-      paths: paths, children: Children(), store: store, reporter: Reporter(store: store), keeperBinary: keeperBinary, ownBinary: ownBinary,
-      environment: environment, wallAlarms: try WallAlarms())
+      paths: paths, children: Children(), store: store, reporter: Reporter(store: store, secrets: secrets), secrets: secrets,
+      keeperBinary: keeperBinary, ownBinary: ownBinary, environment: environment, wallAlarms: try WallAlarms())
   }
 
   /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.

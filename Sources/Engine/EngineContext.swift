@@ -7,6 +7,8 @@ struct EngineContext: Sendable {
   let children: Children
   let store: StateStore
   let reporter: Reporter
+  /// What is never shown.
+  let secrets: Secrets
   /// The keeper's binary.
   let keeperBinary: String
   /// Our own binary, for the proxy.
@@ -19,14 +21,15 @@ struct EngineContext: Sendable {
   let wallAlarms: WallAlarms
 
   init(
-    paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, keeperBinary: String, ownBinary: String,
-    environment: [String: String], wallAlarms: WallAlarms
+    paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, secrets: Secrets, keeperBinary: String,
+    ownBinary: String, environment: [String: String], wallAlarms: WallAlarms
   ) {
     self.paths = paths
     ended = EndedReplicas(paths)
     self.children = children
     self.store = store
     self.reporter = reporter
+    self.secrets = secrets
     self.keeperBinary = keeperBinary
     self.ownBinary = ownBinary
     self.wallAlarms = wallAlarms

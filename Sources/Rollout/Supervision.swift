@@ -36,6 +36,9 @@ public struct Supervision: Sendable {
   public private(set) var isWanted = false
   private var backoff: Backoff
 
+  /// Whether it is started again after a pause.
+  public var isWaiting: Bool { if case .waiting = phase { true } else { false } }
+
   /// Nothing runs and nothing is wanted.
   public init(backoff bounds: ClosedRange<TimeSpan>) { backoff = Backoff(bounds) }
 

@@ -173,6 +173,13 @@ import Testing
     #expect(try web("stop: { like: kubernetes }").stop.like == .kubernetes)
     #expect(try web("stop: { like: kubernetes, plan: TERM/5 }").stop.plan(for: ReplicaValues()).description == "TERM/5")
     #expect(try web().stop.like == nil)
+    let plan = try web("stop: { like: kubernetes, grace: 20s }").stop.plan(for: ReplicaValues())
+    #expect(plan.description == "TERM/20/KILL")
+    #expect(plan.floor == .seconds(2))
+    // Its hooks get all of the grace.
+    #expect(try web("stop: { like: kubernetes, grace: 20s, preStop: { sleep: 20s } }").stop.preStop == .sleep(.seconds(20)))
+    let sidecar = try web("stop: { like: kubernetes, grace: 20s }\n    sidecars: [{ name: a, command: [sh] }]").sidecars.first
+    #expect(sidecar?.stop.plan(for: ReplicaValues()).description == "TERM/20/KILL")
   }
 
   @Test func allCommandsAreChecked() throws {

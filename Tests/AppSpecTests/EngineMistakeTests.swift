@@ -303,6 +303,9 @@ import Testing
   @Test(arguments: [
     Case("stop: { like: docker }", "19: apps.web.stop.like: expected kubernetes, found \"docker\""),
     Case("stop: { like: [] }", "19: apps.web.stop.like: expected kubernetes, found a list"),
+    Case(
+      "stop: { like: kubernetes, grace: 20s, preStop: { sleep: 21s } }",
+      "52: apps.web.stop.preStop: the pauses before the first signal come to 21s, but get at most the grace, which is 20s; raise grace"),
     Case("stop: { lke: x }", "13: apps.web.stop.lke: unknown key \"lke\"; did you mean \"like\"?"),
   ])
   func like(_ test: Case) { test.expect() }

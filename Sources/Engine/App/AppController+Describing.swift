@@ -23,9 +23,9 @@ extension AppController {
     let events = (try? context.store.events(limit: 20, of: nil).map(\.event).filter { $0.app == name }) ?? []
     let rows = await rows(of: nil)
     return AppDescription(
-      app: name, state: state, message: message, revision: revision, replicas: wantedReplicas,
-      declared: declaredLines, ready: rows.count { $0.state == "Ready" }, rows: rows,
-      stops: AppDescription.Stops(stops, grace: app.stop.grace), events: events)
+      app: name, state: state, message: message, revision: revision, replicas: wantedReplicas, declared: declaredLines,
+      ready: rows.count { $0.state == "Ready" && $0.sidecar == nil }, rows: rows,
+      stops: AppDescription.Stops(stops, grace: app.stop.grace), hooks: ReplicaLogs.hooks(of: name, context.paths), events: events)
   }
 
   /// What is declared, in the file's words.

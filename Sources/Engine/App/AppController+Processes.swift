@@ -62,13 +62,20 @@ extension AppController {
       ledger.outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: await process.wasKilled)))
     }
     if wasStarted || status != nil {
-      note(
-        status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(ExitWords.of(status))", process.name,
-        key: await process.endKey)
+      let isFailure = status?.isSuccess != true && !wasAsked
+      let words = ExitWords.of(status) + (isFailure ? lastWords(of: process.name) : "")
+      note(isFailure ? .warning : .normal, "Exited", "\(process.name) \(words)", process.name, key: await process.endKey)
     }
     if let record = ledger.records[number] { await context.ended.add(record, of: app.replicas) }
     gone(number)
     ended(number, Self.ending(status, process.app))
+  }
+
+  /// What a replica that failed wrote last, for the end of a sentence.
+  func lastWords(of replica: String) -> String {
+    let log = ReplicaLogs(replica: replica, isLiving: false, directory: context.paths.replica(replica))
+    let lines = log.lastLines("log", 3)
+    return lines.isEmpty ? "" : "; it wrote last: " + lines.joined(separator: " | ")
   }
 
   /// What is written in `exits` goes before the restart policy.

@@ -14,44 +14,40 @@ extension AppController {
     ledger.deeds.append(.stop(number))
   }
 
-  /// One replica's stop in DESIGN's order, under one clock: out of the ingress, drained, then the plan. A later engine goes on with what
-  /// its record says of it.
+  /// One replica's stop in its order (`StopOrder`), under one clock. A later engine goes on with what its record says of it.
   func stopReplica(_ number: ReplicaNumber) async {
     guard let process = ledger.processes[number], let request = ledger.records[number]?.stop else { return }
     await process.leave()
-    let plan = process.plan
-    let deadline = Instant(nanoseconds: request.deadline)
     note(.normal, "Killing", "Stopping replica \(process.name)", process.name, key: "stop/\(request.id)")
     write()
-    await waitTelling(process.name, until: deadline, process, inFlight: { await self.proxy?.inFlight(process.name) }) {
-      await self.drain(process, by: StopOrder.drainLimit(plan, from: deadline - plan.grace))
-      // It may have been made shorter meanwhile.
-      let request = await self.ledger.records[number]?.stop ?? request
-      let deadline = Instant(nanoseconds: request.deadline)
-      let sidecars = await self.ledger.sidecars[number]
+    await waitTelling(
+      process.name, until: Instant(nanoseconds: request.deadline), process, inFlight: { await self.proxy?.inFlight(process.name) }
+    ) {
+      for step in process.app.stopOrder.steps { await self.carryOut(step, number, process) }
+      await process.untilEnded()
+    }
+  }
+
+  private func carryOut(_ step: StopOrder.Step, _ number: ReplicaNumber, _ process: ReplicaProcess) async {
+    // It may have been made shorter since the step before.
+    guard let request = ledger.records[number]?.stop else { return }
+    let (order, deadline) = (process.app.stopOrder, Instant(nanoseconds: request.deadline))
+    let sidecars = ledger.sidecars[number]
+    switch step {
+    // A proxy that does not know the replica sends it nothing.
+    case .deregister(isAwaited: true): _ = try? await proxy?.drain(process.name)
+    case .deregister(isAwaited: false): Task { [proxy] in _ = try? await proxy?.drain(process.name) }
+    case .drain:
+      guard let count = await proxy?.inFlight(process.name), count > 0 else { return }
+      await proxy?.untilDrained(process.name, by: StopOrder.drainLimit(process.plan, from: deadline - process.plan.grace))
+    case .preStop:
       // Its program waits for a sidecar that may never be ready.
       if await !process.isLaunched { await sidecars?.stop(deadline: deadline) }
-      async let hooks: Void? = sidecars?.runHooks(by: deadline)
-      await self.askPreStop(process, by: StopOrder.drainLimit(plan, from: deadline - plan.grace))
-      await process.stop(request)
-      await process.untilEnded()
-      await hooks
+      await sidecars?.prepare(request)
+      let problem = order.holdsMain ? await process.prepare(request) : await process.askHook(request)
+      if let problem { await report(.warning, "FailedPreStopHook", problem, process.name) }
+    case .signal: if order.holdsMain { await process.takeTurn() } else { await process.stop(request) }
     }
-  }
-
-  private func drain(_ process: ReplicaProcess, by limit: Instant) async {
-    guard let proxy, process.port != nil else { return }
-    do {
-      if try await proxy.drain(process.name) > 0 { await proxy.untilDrained(process.name, by: limit) }
-    } catch {
-      // A proxy that does not know the replica sends it nothing.
-    }
-  }
-
-  /// A preStop hook of kind HTTP. Unlike for Kubernetes, a status of 400 or more is a failure; the stop goes on all the same.
-  private func askPreStop(_ process: ReplicaProcess, by limit: Instant) async {
-    guard case .http = process.app.stop.preStop, let problem = await process.runHook(process.app.stop.preStop, by: limit) else { return }
-    await report(.warning, "FailedPreStopHook", problem, process.name)
   }
 
   // MARK: - Shortening
@@ -68,6 +64,7 @@ extension AppController {
       guard let process = ledger.processes[number] else { continue }
       Task {
         await process.shorten(stop)
+        await ledger.sidecars[number]?.shorten(stop)
         await proxy?.hurry(process.name)
       }
     }

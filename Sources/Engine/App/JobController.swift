@@ -147,7 +147,7 @@ actor JobController: AppController {
 
   func stop(grace: TimeSpan?) async {
     ledger.isStopped = true
-    if let grace { shorten(to: Clock.now + grace) }
+    if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
     await untilStopped(.stop)
     forgetShortening()
     write()

@@ -17,14 +17,15 @@ extension ServiceController {
       self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
       settled(revision, "complete", .complete)
     case .undone(let revision, let number, let failure):
+      let deadline = (ledger.revisions[revision]?.spec ?? app).update.deadline
       if let spec = ledger.revisions[rollout.desired.revision]?.spec { ledger.app = spec }
       let why =
         switch failure {
-        case .late: "was not ready within \(app.update.deadline)"
+        case .late: "was not ready within \(deadline)"
         case .ended: "ended before it was available"
         case .unhealthy: "failed its liveness check before it was available"
         }
-      let text = "\(name(number)) \(why); the old replicas go on"
+      let text = "\(name(number)) \(why)\(lastWords(of: name(number))); the old replicas go on"
       self.note(.warning, "RolloutUndone", text)
       settled(revision, "undone: \(text)", .undone(text))
     case .overdue(_, let number):
@@ -67,6 +68,7 @@ extension ServiceController {
     for replica in rollout.replicas {
       guard let process = ledger.processes[replica.number], target == nil || target == name || target == process.name else { continue }
       rows.append(await row(replica, process, inFlight: inFlight[process.name]))
+      rows += await ledger.sidecars[replica.number]?.rows() ?? []
     }
     if rows.isEmpty, target == nil || target == name { rows.append(emptyRow) }
     return rows
@@ -81,6 +83,7 @@ extension ServiceController {
     case .stopping: row.state = await process.wasAskedToStop ? "Terminating" : "Draining"
     }
     if row.state != "Starting" { row.message = await process.statusText }
+    if replica.phase == .stopping { row.serving = await process.isServing }
     row.pid = Int(await process.main)
     row.keeper = Int(await process.keeper)
     row.port = process.port ?? process.app.listen?.port

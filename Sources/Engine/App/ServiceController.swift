@@ -130,7 +130,7 @@ actor ServiceController: AppController {
   func stop(grace: TimeSpan?) async {
     if wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
     ledger.isStopped = true
-    if let grace { shorten(to: Clock.now + grace) }
+    if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
     await stopReplicas()
     forgetShortening()
     write()
@@ -141,20 +141,25 @@ actor ServiceController: AppController {
     _ = await untilOutcome { feed(.desired(Desired(replicas: 0, revision: revision))) }
   }
 
-  /// The proxy is stopped first.
+  /// The proxy is stopped first, unless the order is one in which nobody waits for it.
   func stopAll() async {
     ledger.isStopping = true
     let deadline = Clock.now + app.stop.grace
     ledger.fullStopDeadline = deadline
+    if app.stopOrder.steps.contains(.drain) { await stopProxy(by: deadline) }
+    await stopReplicas()
+    await proxy?.stop(deadline: deadline)
+    await forget()
+  }
+
+  /// Stops the proxy, once what is queued at its listener was accepted: it answers what it has.
+  private func stopProxy(by deadline: Instant) async {
     if let listener, rollout.available(at: Clock.now) > 0 {
       await listener.drainQueue(by: Clock.now + min(Self.queueBound, app.stop.grace / 4))
     }
-    if let proxy {
-      let limit = StopOrder.drainLimit(app.stop.plan(for: ReplicaValues(port: nil)), from: deadline - app.stop.grace)
-      await waitTelling("the proxy", until: deadline, inFlight: { await proxy.inFlight() }) { await proxy.stop(deadline: limit) }
-    }
-    await stopReplicas()
-    await forget()
+    guard let proxy else { return }
+    let limit = StopOrder.drainLimit(app.stop.plan(for: ReplicaValues(port: nil)), from: deadline - app.stop.grace)
+    await waitTelling("the proxy", until: deadline, inFlight: { await proxy.inFlight() }) { await proxy.stop(deadline: limit) }
   }
 
   func escalate() async {

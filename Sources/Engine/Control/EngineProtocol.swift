@@ -96,7 +96,7 @@ public struct EngineAnswer: Codable, Sendable {
   }
 }
 
-/// One replica in `lastcall ps`; or an app of which nothing runs.
+/// One replica in `lastcall ps`, or one of its sidecars, which follow it; or an app of which nothing runs.
 public struct ReplicaRow: Codable, Sendable {
   /// The app's name.
   public var app: String
@@ -116,6 +116,12 @@ public struct ReplicaRow: Codable, Sendable {
   public var revision: Int?
   /// Its keeper.
   public var keeper: Int?
+  /// Of a sidecar, its name in the file.
+  public var sidecar: String?
+  /// Of a sidecar, how often it was started again beside this replica.
+  public var restarts: Int?
+  /// While it drains or ends: whether it still passes its readiness check, as `serving` of an EndpointSlice says (KEP-1672).
+  public var serving: Bool?
   /// Its own status, or why it is in that state.
   public var message = ""
 
@@ -168,6 +174,14 @@ public struct AppDescription: Codable, Sendable {
     public var advice: String?
   }
 
+  /// What the hooks of one replica wrote last.
+  public struct HookLog: Codable, Sendable {
+    /// The replica's name, or its sidecar's.
+    public var replica: String
+    /// The last lines, the oldest first.
+    public var lines: [String]
+  }
+
   /// The app's name.
   public var app: String
   /// Running, Stopped, Pending, CrashLoop, …
@@ -182,10 +196,12 @@ public struct AppDescription: Codable, Sendable {
   public var declared: [String]
   /// How many of them are ready.
   public var ready: Int
-  /// Its replicas.
+  /// Its replicas and their sidecars.
   public var rows: [ReplicaRow]
   /// How long stops have really taken; nil when none was measured.
   public var stops: Stops?
+  /// What hooks wrote last, of the replicas whose logs are kept.
+  public var hooks: [HookLog]
   /// The last events.
   public var events: [EngineEvent]
 }

@@ -39,7 +39,9 @@ final class EngineServer: Sendable {
         }
         let isTaken = Atomic(true)
         await engine.answer(request, isTaken: { isTaken.load(ordering: .relaxed) }) { answer in
-          do { try await outbound.write(Self.line(answer)) } catch { isTaken.store(false, ordering: .relaxed) }
+          do { try await outbound.write(Self.line(engine.context.secrets.redacted(answer))) } catch {
+            isTaken.store(false, ordering: .relaxed)
+          }
         }
       }
     }

@@ -1,6 +1,7 @@
 import AppSpec
 import Foundation
 import Linux
+import Rollout
 import StopPlan
 
 /// How a replica's keeper is called: what is declared, in its options' words.
@@ -14,8 +15,8 @@ struct KeeperCommand: Sendable {
   let inheritedNames: [String]
   /// The environment for programs.
   let inherited: [String: String]
-  /// Whether preStop is run by somebody else.
-  let skipsPreStop: Bool
+  /// Whether it waits before the first signal until it is told that its turn has come.
+  let waits: Bool
 
   /// The keeper's arguments, its own name first.
   func arguments() throws -> [String] {
@@ -32,8 +33,7 @@ struct KeeperCommand: Sendable {
   /// The stop plan, its hooks run as the program is.
   private func plan() throws -> StopPlan {
     var plan = app.stop.plan(for: values)
-    // What preStop adds stands first (`Stop.plan`); one of kind http adds nothing.
-    if skipsPreStop, let first = app.stop.preStop, !first.isRequest { plan.steps.removeFirst() }
+    if waits { plan = app.stopOrder.holding(plan).plan }
     let become = try become().map { Array($0.utf8) }
     plan.steps = plan.steps.map { step in if case .hook(let words) = step { .hook(become + words) } else { step } }
     return plan
@@ -81,8 +81,4 @@ struct KeeperCommand: Sendable {
     }
     return variables.map { Array("\($0.key)=\($0.value)".utf8) }
   }
-}
-
-extension AppSpec.Stop.PreStop {
-  fileprivate var isRequest: Bool { if case .http = self { true } else { false } }
 }

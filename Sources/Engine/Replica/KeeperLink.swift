@@ -20,6 +20,7 @@ struct KeeperMessage: Decodable, Sendable {
   var command: String?
   var reason: String?
   var leftover: Bool?
+  var step: Int?
   var swept: Int?
   var lines: Int64?
   var microseconds: Int64?
@@ -68,8 +69,10 @@ struct KeeperLink: Sendable {
     return KeeperLink(messages: messages, commands: commands)
   }
 
-  /// Asks for the stop by the keeper's own plan, to be over by the deadline.
-  func stop(_ request: ReplicaRecord.Stop) { commands.yield("stop \(request.id) \(max(0, request.deadline)) -") }
+  /// Asks for the stop by the keeper's own plan, to be over by the deadline; or to kill at once.
+  func stop(_ request: ReplicaRecord.Stop) {
+    commands.yield(request.isAtOnce ? "kill \(request.id)" : "stop \(request.id) \(request.deadline) -")
+  }
   /// Asks for the stop by the keeper's own plan within its own grace.
   func stop(id: UInt64) { commands.yield("stop \(id) - -") }
   /// Asks for a signal to the main process.

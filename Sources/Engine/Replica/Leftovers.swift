@@ -21,16 +21,26 @@ public enum Leftovers {
   ///   - each: is told the name of each replica that has ended.
   /// - Throws: `EngineError` when one has no keeper any more: it is not known then what is surely its own.
   public static func stop(_ paths: EnginePaths, only names: [String]? = nil, each: @escaping @Sendable (String) -> Void) async throws {
+    let names = names ?? living(paths)
+    let sidecars = Set(names.filter { ReplicaDirectory(paths.replica($0)).record()?.role == .sidecar })
+    // Those beside replicas go after all of these.
+    try await stopAll(names.filter { !sidecars.contains($0) }, paths, each)
+    try await stopAll(Array(sidecars), paths, each)
+  }
+
+  private static func stopAll(_ names: [String], _ paths: EnginePaths, _ each: @escaping @Sendable (String) -> Void) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      for name in names ?? living(paths) {
+      for name in names {
         group.addTask {
           let directory = ReplicaDirectory(paths.replica(name))
           guard let link = try? await KeeperLink.connect(directory.socket, after: 0) else {
             throw EngineError(
               "\(name) has no keeper any more, but something of it lives; end it by hand (fuser \(directory.lock) names it)")
           }
+          let turn = directory.record()?.turn
           link.stop(id: RequestIDs.next())
-          for await _ in link.messages {}
+          // Whoever waits for its turn has it.
+          for await message in link.messages where turn != nil && message.step == turn { link.escalate(id: RequestIDs.next()) }
           each(name)
         }
       }

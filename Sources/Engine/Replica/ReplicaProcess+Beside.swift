@@ -2,7 +2,7 @@ import AppSpec
 import Linux
 import StopPlan
 
-/// What is done beside the program: probes, hooks of its stop that its keeper does not run, signals, reloads.
+/// What is done beside the program: probes, also on its way out, signals, reloads.
 extension ReplicaProcess {
   /// Looks once whether a check holds.
   /// - Returns: nil when it does, else why not.
@@ -27,28 +27,6 @@ extension ReplicaProcess {
     }
   }
 
-  /// Does what a preStop hook says, beside the program.
-  /// - Returns: what failed.
-  func runHook(_ hook: AppSpec.Stop.PreStop?, by limit: Instant) async -> String? {
-    let left = max(.milliseconds(10), limit - Clock.now)
-    switch hook {
-    case nil: return nil
-    case .exec(let words): return await beside.run(words, within: left)
-    case .sleep(let span):
-      try? await TaskThreads.sleep(min(span, left))
-      return nil
-    case .http(let target):
-      guard let port = target.port ?? port else { return "it has no port" }
-      do {
-        let status = try await HTTPProbe.status(port: port, target: target, timeout: left)
-        // Kubernetes looks at no status (pkg/kubelet/lifecycle/handlers.go).
-        return status < 400 || app.stop.like == .kubernetes ? nil : "\(target.path) answered \(status)"
-      } catch {
-        return "\(target.path): \(error)"
-      }
-    }
-  }
-
   /// Sends a signal to the main process.
   func signal(_ signal: Signal) { link?.send(signal) }
 
@@ -60,5 +38,33 @@ extension ReplicaProcess {
       return nil
     }
     return await beside.run(command, within: .seconds(60))
+  }
+
+  // MARK: - On its way out
+
+  /// Notes that it is on its way out: it is not to be added to the proxy any more. Whether it passes its readiness check is still looked at, to
+  /// its end, as kubelet does.
+  func leave() {
+    if isLeaving { return }
+    isLeaving = true
+    guard let ready = app.ready, ready.check != .notify else { return }
+    Task {
+      while !isEnded {
+        passes = await look(ready.check, ready.timeout) == nil
+        try? await TaskThreads.sleep(ready.every)
+      }
+    }
+  }
+
+  /// Whether it passes its readiness check on its way out; nil when it has none, or that is not known yet.
+  var isServing: Bool? {
+    if case .notify? = app.ready?.check { return saidReady && !saidStopping }
+    return passes
+  }
+
+  /// The state of one that runs beside a replica.
+  var stateBeside: String {
+    if turn?.hasCome == true { return "Terminating" }
+    return isReady ? "Ready" : "Starting"
   }
 }

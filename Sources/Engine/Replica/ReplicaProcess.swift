@@ -18,7 +18,6 @@ actor ReplicaProcess {
   private let values: ReplicaValues
   /// Whose events it reports.
   private let owner: String
-  private let skipsPreStop: Bool
   nonisolated let directory: ReplicaDirectory
   private(set) var keeper: Int32 = 0
   private(set) var main: Int32 = 0
@@ -30,33 +29,47 @@ actor ReplicaProcess {
   private var lastSequence: Int64 = 0
   /// A stop that was asked for, also when that was before the keeper could be told.
   private(set) var request: ReplicaRecord.Stop?
+  /// Set when its keeper waits for its turn before the first signal.
+  private(set) var turn: Turn?
+  private var turnWaiters: [CheckedContinuation<Void, Never>] = []
+  /// Ends an HTTP hook when its time is up.
+  var hookClock = Alarm()
+  var hook: Task<String?, Never>?
   private var hasStarted = false
-  private var saidReady = false
-  private var saidStopping = false
+  private(set) var saidReady = false
+  private(set) var saidStopping = false
   private var missedWatchdog = false
   private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
-  private var isEnded = false
+  private(set) var isEnded = false
   /// How the program ended; nil while it runs, or when its keeper died before it could tell.
   private(set) var exitStatus: ExitStatus?
   /// Whether something of it may still run, though its keeper is gone.
   private(set) var isInDoubt = false
   /// Whether its stop has begun, before its keeper is asked.
-  private(set) var isLeaving = false
+  var isLeaving = false
   private(set) var lastProbe = ""
+  private(set) var isReady = false
+  /// Whether it passed its readiness check when that was looked at last, on its way out.
+  var passes: Bool?
+  nonisolated let startedAt: Instant
   /// Whether something of it had to be killed.
   private(set) var wasKilled = false
+  /// Whether the program ended before it was sent a signal of its stop.
+  private(set) var endedByItself = false
 
   init(_ record: ReplicaRecord, app: App, listener: Descriptor?, context: EngineContext) {
     name = record.name
     owner = record.app
-    skipsPreStop = record.role == .sidecar
     port = record.port
+    startedAt = Instant(nanoseconds: record.startedAt)
     self.app = app
     self.listener = listener
     self.context = context
     values = ReplicaValues(port: record.port)
     directory = ReplicaDirectory(context.paths.replica(record.name))
+    let waits = record.role == .sidecar || record.role == .replica && app.stopOrder.holdsMain
+    turn = waits ? Turn(step: app.stopOrder.holding(app.stop.plan(for: values)).turn) : nil
   }
 
   nonisolated var plan: StopPlan { app.stop.plan(for: values) }
@@ -64,7 +77,7 @@ actor ReplicaProcess {
   private var command: KeeperCommand {
     KeeperCommand(
       app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary,
-      inheritedNames: listener == nil ? [] : [app.name], inherited: context.environment, skipsPreStop: skipsPreStop)
+      inheritedNames: listener == nil ? [] : [app.name], inherited: context.environment, waits: turn != nil)
   }
 
   // MARK: - Start
@@ -74,6 +87,8 @@ actor ReplicaProcess {
   func launch(_ record: ReplicaRecord) async throws {
     // Who is not wanted any more is not started.
     if request != nil { return over() }
+    var record = record
+    record.turn = turn?.step
     let lock: Descriptor
     do { lock = try directory.take(for: record) } catch {
       // Whatever is there is not ours to sweep.
@@ -125,8 +140,8 @@ actor ReplicaProcess {
     }
   }
 
-  /// Whether it was tried to start it.
-  var isLaunched: Bool { isEnded || keeper > 0 }
+  /// Whether it was tried to start it, be it by an engine before, whose keeper has not answered yet.
+  var isLaunched: Bool { isEnded || keeper > 0 || directory.isHeld }
 
   /// It is not started after all; who waits for its end goes on.
   func abandon() { if !isEnded { over() } }
@@ -158,7 +173,7 @@ actor ReplicaProcess {
 
   private func keep(_ link: KeeperLink) {
     self.link = link
-    if let request { link.stop(request) }
+    if let request { tell(request, link) }
     Task { await follow(link) }
   }
 
@@ -171,7 +186,7 @@ actor ReplicaProcess {
       guard let next = await reconnect() else { break }
       link = next
       self.link = next
-      if let request { next.stop(request) }
+      if let request { tell(request, next) }
     }
     await keeperEnded()
   }
@@ -211,11 +226,20 @@ actor ReplicaProcess {
       saidStopping = true
       wakeLeavingWaiters()
     case "notifyStatus": statusText = message.status ?? ""
-    case "killing": wasKilled = true
+    case "step":
+      turn?.began(message.step ?? 0)
+      wakeTurnWaiters()
+    case "killing":
+      wasKilled = true
+      turn?.began(.max)
+      wakeTurnWaiters()
     case "watchdog":
       missedWatchdog = true
       wakeLeavingWaiters()
-    case "exited": exitStatus = message.exitStatus
+    case "exited":
+      exitStatus = message.exitStatus
+      endedByItself = turn?.hasCome != true
+      wakeTurnWaiters()
     default: break
     }
     if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
@@ -246,6 +270,7 @@ actor ReplicaProcess {
     if let record = directory.exit() {
       exitStatus = record.exitStatus ?? exitStatus
     } else {
+      endedByItself = turn?.hasCome != true
       await sweep()
     }
     over()
@@ -255,6 +280,7 @@ actor ReplicaProcess {
     isEnded = true
     wakeReadyWaiters()
     wakeLeavingWaiters()
+    wakeTurnWaiters()
     for waiter in endWaiters { waiter.resume() }
     endWaiters = []
   }
@@ -294,6 +320,11 @@ actor ReplicaProcess {
     leavingWaiters = []
   }
 
+  private func wakeTurnWaiters() {
+    for waiter in turnWaiters { waiter.resume() }
+    turnWaiters = []
+  }
+
   private func wakeReadyWaiters() {
     for waiter in readyWaiters { waiter.resume() }
     readyWaiters = []
@@ -304,6 +335,11 @@ actor ReplicaProcess {
   /// Waits until the replica is ready.
   /// - Returns: false when it ended before.
   func untilReady() async -> Bool {
+    isReady = await becomesReady()
+    return isReady
+  }
+
+  private func becomesReady() async -> Bool {
     guard let readiness = app.ready else {
       while !hasStarted, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
       return !isEnded
@@ -328,9 +364,6 @@ actor ReplicaProcess {
 
   // MARK: - Stop
 
-  /// Notes that it is on its way out: it is not to be added to the proxy any more.
-  func leave() { isLeaving = true }
-
   /// Whether a stop was asked for.
   var wasAskedToStop: Bool { request != nil }
 
@@ -351,11 +384,27 @@ actor ReplicaProcess {
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline. A second request can only come earlier.
   func stop(_ request: ReplicaRecord.Stop) {
     self.request = request
-    link?.stop(request)
+    if let link { tell(request, link) }
   }
 
-  /// Moves the end of its stop forward, if that has begun with its keeper.
-  func shorten(_ request: ReplicaRecord.Stop) { if self.request != nil { stop(request) } }
+  private func tell(_ request: ReplicaRecord.Stop, _ link: KeeperLink) {
+    var request = request
+    if let turn, !turn.hasCome, !request.isAtOnce { request.deadline += app.stopOrder.allowance.nanoseconds }
+    link.stop(request)
+  }
+
+  /// Moves the end of its stop forward, as far as that has begun.
+  func shorten(_ request: ReplicaRecord.Stop) {
+    setHookLimit(request)
+    if self.request != nil { stop(request) }
+  }
+
+  /// Waits until only its turn is missing, or has come, or it has ended.
+  func untilTurn() async {
+    while let turn, turn.reachedAt == nil, !turn.hasCome, exitStatus == nil, !isEnded {
+      await withCheckedContinuation { turnWaiters.append($0) }
+    }
+  }
 
   /// Skips to the plan's next signal.
   func escalate() { link?.escalate(id: RequestIDs.next()) }

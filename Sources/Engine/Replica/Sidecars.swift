@@ -19,6 +19,8 @@ actor Sidecars {
     var process: ReplicaProcess?
     var starts = 0
     var alarm = Alarm()
+    /// Its preStop hook, while that does what it does.
+    var preparing: Task<Void, Never>?
   }
 
   /// nil when the app has none.
@@ -40,7 +42,8 @@ actor Sidecars {
       let process = try await launch(index)
       let limit = Task {
         try await TaskThreads.sleep(app.update.deadline)
-        await process.stop(ReplicaRecord.Stop(id: RequestIDs.next(), deadline: (Clock.now + app.stop.grace).nanoseconds))
+        _ = await process.prepare(Self.request(by: Clock.now + app.stop.grace))
+        await process.takeTurn()
       }
       defer { limit.cancel() }
       guard await process.untilReady() else {
@@ -58,6 +61,7 @@ actor Sidecars {
     record.sidecar = kept[index].spec.name
     let process = ReplicaProcess(record, app: App(app, sidecar: kept[index].spec), listener: nil, context: context)
     kept[index].process = process
+    kept[index].preparing = nil
     try await context.store.commit([.replica(record)])
     do { try await process.launch(record) } catch {
       await context.store.post([.replicaGone(record.name)])
@@ -82,6 +86,7 @@ actor Sidecars {
       kept[index].process = process
       await process.adopt()
       Task { await follow(process, record, index) }
+      Task { await process.untilReady() }
     }
   }
 
@@ -92,13 +97,15 @@ actor Sidecars {
       key: await process.endKey)
     await context.store.post([.replicaGone(process.name), .event(event)])
     await context.ended.add(record, of: app.replicas)
+    // When the grace is over its turn comes without us.
+    if await process.wasAskedToStop, await !process.endedByItself { feed(.unwanted, index) }
     feed(.ended, index)
   }
 
   private func feed(_ event: Supervision.Event, _ index: Int) {
     for action in kept[index].supervision.handle(event, at: Clock.now) {
       switch action {
-      case .start: Task { try? await launch(index) }
+      case .start: Task { await restart(index) }
       case .arm(let moment): kept[index].alarm.set(moment) { await self.feed(.clock, index) }
       case .backingOff(let until):
         let tenths = max(0, (until - Clock.now).nanoseconds) / 100_000_000
@@ -108,39 +115,85 @@ actor Sidecars {
     }
   }
 
+  // MARK: - Showing
+
+  /// What `lastcall ps` shows of them.
+  func rows() async -> [ReplicaRow] {
+    var rows: [ReplicaRow] = []
+    for sidecar in kept {
+      guard let process = sidecar.process else { continue }
+      var row = ReplicaRow(
+        app: app.name, name: process.name, state: sidecar.supervision.isWaiting ? "Pending" : await process.stateBeside,
+        age: (Clock.now - process.startedAt).nanoseconds / 1_000_000_000)
+      if row.state != "Pending" { row.message = await row.state == "Starting" ? process.notReadyReason : process.statusText }
+      if row.state != "Pending" { (row.pid, row.keeper) = (Int(await process.main), Int(await process.keeper)) }
+      row.revision = main.revision
+      (row.sidecar, row.restarts) = (sidecar.spec.name, max(0, sidecar.starts - 1))
+      rows.append(row)
+    }
+    return rows
+  }
+
+  private func restart(_ index: Int) async {
+    // Its stop may have come since this was decided.
+    guard kept[index].supervision.isWanted else { return feed(.ended, index) }
+    _ = try? await launch(index).untilReady()
+  }
+
   private func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String) async {
     await context.reporter.report(EngineEvent(app: app.name, replica: main.name, kind: kind, reason: reason, message: text))
   }
 
   // MARK: - Stop
 
-  /// Runs their preStop hooks, all at the time of the replica's own (KEP-753: only the signals wait for their turn).
-  func runHooks(by limit: Instant) async {
-    await withTaskGroup { group in
-      for sidecar in kept {
-        guard let process = sidecar.process else { continue }
-        group.addTask {
-          guard let problem = await process.runHook(sidecar.spec.stop.preStop, by: limit) else { return }
-          await self.report(.warning, "FailedPreStopHook", "\(sidecar.spec.name): \(problem)")
-        }
+  /// Has them do what their preStop hooks say, all at the time of the replica's own (KEP-753: only the signals wait for their turn).
+  /// - Parameter request: the replica's own. When its grace is over they wait for nothing any more.
+  func prepare(_ request: ReplicaRecord.Stop) {
+    for index in kept.indices { prepare(index, request) }
+  }
+
+  private func prepare(_ index: Int, _ request: ReplicaRecord.Stop) {
+    guard kept[index].preparing == nil, let process = kept[index].process else { return }
+    let name = kept[index].spec.name
+    kept[index].preparing = Task {
+      guard let problem = await process.prepare(Self.request(by: Instant(nanoseconds: request.deadline), from: request.since)) else {
+        return
       }
+      await report(.warning, "FailedPreStopHook", "\(name): \(problem)")
+    }
+  }
+
+  private static func request(by deadline: Instant, from start: Int64? = nil) -> ReplicaRecord.Stop {
+    ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: start ?? Clock.now.nanoseconds)
+  }
+
+  /// Moves the end of their stop forward.
+  func shorten(_ request: ReplicaRecord.Stop) async {
+    for process in kept.compactMap(\.process) {
+      await process.shorten(Self.request(by: Instant(nanoseconds: request.deadline), from: request.since))
     }
   }
 
   /// Stops them in reverse order, one after another.
   /// - Parameter deadline: the replica's own; who has his turn later still gets his keeper's floor.
   func stop(deadline: Instant) async {
+    // Whose replica ended by itself has had no time for its hook yet.
+    let request = Self.request(by: deadline)
+    prepare(request)
     for index in kept.indices.reversed() {
       feed(.unwanted, index)
+      // One that was started again meanwhile has had none either.
+      prepare(index, request)
+      await kept[index].preparing?.value
       guard let process = kept[index].process else { continue }
-      await process.stop(ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds))
+      await process.takeTurn()
       await process.untilEnded()
     }
   }
 }
 
 extension App {
-  /// A sidecar as an app of its own. Its hook is run with the others', not by its keeper's plan.
+  /// A sidecar as an app of its own.
   init(_ app: App, sidecar: Sidecar) {
     self = app
     command = sidecar.command
@@ -149,6 +202,7 @@ extension App {
     ready = sidecar.ready
     live = nil
     stop = sidecar.stop
+    stop.like = app.stop.like
     listen = nil
     sidecars = []
     reload = nil

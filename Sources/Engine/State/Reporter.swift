@@ -3,6 +3,7 @@ import Foundation
 /// Keeps events and passes them on to those who watch, once they are kept.
 public actor Reporter {
   private let store: StateStore
+  private let secrets: Secrets
   private var watchers: [Int: AsyncStream<Report>.Continuation] = [:]
   private var lastWatcher = 0
 
@@ -15,7 +16,10 @@ public actor Reporter {
   }
 
   /// A reporter that keeps events in `store`.
-  init(store: StateStore) { self.store = store }
+  init(store: StateStore, secrets: Secrets) {
+    self.store = store
+    self.secrets = secrets
+  }
 
   func start() async { await store.onEvents { [weak self] events, error in await self?.publish(events, error) } }
 
@@ -44,6 +48,7 @@ public actor Reporter {
   }
 
   func progress(app: String, _ line: String) {
+    let line = secrets.redacted(line, of: app)
     for watcher in watchers.values { watcher.yield(.progress(app: app, line)) }
   }
 }

@@ -49,10 +49,13 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
   /// A stop that was asked for; a later engine goes on with it: the same id, the same deadline.
   struct Stop: Codable, Sendable, Equatable {
     var id: UInt64
-    /// On the monotonic clock, which goes on until the next boot.
+    /// On the monotonic clock, which goes on until the next boot; 0 kills at once.
     var deadline: Int64
     /// When it was asked for, on the same clock.
     var since: Int64?
+
+    /// Whether nobody is told, but killed.
+    var isAtOnce: Bool { deadline == 0 }
   }
 
   var name: String
@@ -70,6 +73,8 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
   var startedAt: Int64
   var readySince: Int64?
   var stop: Stop?
+  /// In which step of its plan its keeper waits for its turn; nil when it goes through it by itself.
+  var turn: Int?
 
   /// What this boot is called.
   static let currentBoot =

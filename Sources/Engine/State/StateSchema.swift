@@ -123,8 +123,10 @@ enum StateSchema {
     }
   }
 
-  static func revisions(_ database: Database, of app: String) throws -> [RevisionRecord] {
-    try String.fetchAll(database, sql: "SELECT record FROM revision WHERE app = ? ORDER BY number", arguments: [app])
+  /// - Parameter app: whose; nil means all.
+  static func revisions(_ database: Database, of app: String?) throws -> [RevisionRecord] {
+    let sql = "SELECT record FROM revision WHERE ? IS NULL OR app = ? ORDER BY number"
+    return try String.fetchAll(database, sql: sql, arguments: [app, app])
       .compactMap { decode($0) }
   }
 

@@ -18,6 +18,8 @@ public actor StateStore {
   /// Our own thread.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { Self.thread.executor.asUnownedSerialExecutor() }
 
+  /// What no event says.
+  private let secrets: Secrets
   private var pending: [StateChange] = []
   private var waiting: [CheckedContinuation<Void, any Error>] = []
   private var writing: Task<Void, Never>?
@@ -28,7 +30,14 @@ public actor StateStore {
   private static let unkeptLimit = 10_000
 
   /// Opens or makes the database at `path`.
-  public init(path: String) throws { database = try StateSchema.open(path) }
+  public init(path: String) throws { try self.init(path: path, secrets: Secrets(inherited: [:])) }
+
+  /// - Parameter secrets: learns those of the revisions that are kept, and of those to come.
+  init(path: String, secrets: Secrets) throws {
+    database = try StateSchema.open(path)
+    self.secrets = secrets
+    for revision in try database.read({ try StateSchema.revisions($0, of: nil) }) { secrets.learn(revision.spec) }
+  }
 
   /// Says who is told of events once they are kept, or of why they are not.
   func onEvents(_ publish: @escaping @Sendable ([EngineEvent], (any Error)?) async -> Void) { self.publish = publish }
@@ -36,7 +45,7 @@ public actor StateStore {
   /// Keeps changes and returns when they are on the disk.
   /// - Throws: SQLite's error; nothing of the changes is kept then but for the events, which are tried again.
   func commit(_ changes: [StateChange]) async throws {
-    pending += changes
+    pending += changes.map(secrets.redacted)
     try await withCheckedThrowingContinuation { continuation in
       waiting.append(continuation)
       write()
@@ -45,7 +54,7 @@ public actor StateStore {
 
   /// Keeps changes some time soon, in the order of the calls.
   func post(_ changes: [StateChange]) {
-    pending += changes
+    pending += changes.map(secrets.redacted)
     write()
   }
 
