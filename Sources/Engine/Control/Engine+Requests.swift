@@ -88,6 +88,7 @@ extension Engine {
       await relay(
         meant.map { controller, app in
           {
+            await controller.bringKeepersUpToDate()
             guard await controller.isNew else { return await controller.deploy(app, because: "deploy") }
             do { try await controller.start() } catch { return .undone("\(error)") }
             return await controller.untilSettled()

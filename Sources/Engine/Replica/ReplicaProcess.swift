@@ -13,11 +13,11 @@ actor ReplicaProcess {
   let port: Int?
   /// What it was started from.
   let app: App
-  private let context: EngineContext
+  let context: EngineContext
   private let listener: Descriptor?
   private let values: ReplicaValues
   /// Whose events it reports.
-  private let owner: String
+  let owner: String
   private let skipsPreStop: Bool
   nonisolated let directory: ReplicaDirectory
   private(set) var keeper: Int32 = 0
@@ -26,8 +26,12 @@ actor ReplicaProcess {
   private(set) var statusText = ""
   var link: KeeperLink?
   /// Which process the keeper is; nil until it has answered.
-  private var identity: ProcessIdentity?
+  private(set) var identity: ProcessIdentity?
   private var lastSequence: Int64 = 0
+  /// What is known of the keeper's version, and whether it is to become another one.
+  var upgrade = KeeperUpgrade()
+  /// Those who wait until it has.
+  var upgradeWaiters: [CheckedContinuation<Void, Never>] = []
   /// A stop that was asked for, also when that was before the keeper could be told.
   private(set) var request: ReplicaRecord.Stop?
   private var hasStarted = false
@@ -193,7 +197,8 @@ actor ReplicaProcess {
   }
 
   private func take(_ message: KeeperMessage) async {
-    if message.reply == "keeper" { greeted(message) }
+    if message.reply == "keeper" { await greeted(message) }
+    if message.ok == false { await refused(message.error) }
     if let sequence = message.seq, message.event != nil {
       guard sequence > lastSequence else { return }
       lastSequence = sequence
@@ -221,20 +226,20 @@ actor ReplicaProcess {
     if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
   }
 
-  private func greeted(_ message: KeeperMessage) {
+  private func greeted(_ message: KeeperMessage) async {
     keeper = message.keeper ?? keeper
     main = message.main ?? main
     mainStart = message.mainStart ?? mainStart
     if identity == nil { identity = ProcessRecord(pid: keeper)?.identity }
-    if message.ready == true {
-      saidReady = true
-      wakeReadyWaiters()
-    }
+    // Its start may be too long ago for its keeper to tell of it again.
+    if main > 0 { hasStarted = true }
+    if message.ready == true { saidReady = true }
+    wakeReadyWaiters()
     statusText = message.status ?? statusText
+    await know(message)
   }
 
-  private func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String, _ message: KeeperMessage? = nil, key: String? = nil) async
-  {
+  func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String, _ message: KeeperMessage? = nil, key: String? = nil) async {
     let key = key ?? message?.seq.flatMap { self.key("\($0)") }
     await context.reporter.report(EngineEvent(app: owner, replica: name, kind: kind, reason: reason, message: text, key: key))
   }
@@ -253,6 +258,7 @@ actor ReplicaProcess {
 
   private func over() {
     isEnded = true
+    upgradeEnded()
     wakeReadyWaiters()
     wakeLeavingWaiters()
     for waiter in endWaiters { waiter.resume() }
@@ -358,7 +364,10 @@ actor ReplicaProcess {
   func shorten(_ request: ReplicaRecord.Stop) { if self.request != nil { stop(request) } }
 
   /// Skips to the plan's next signal.
-  func escalate() { link?.escalate(id: RequestIDs.next()) }
+  func escalate() async {
+    guard await isTellable() else { return }
+    link?.escalate(id: RequestIDs.next())
+  }
 
   /// Why it is not ready, as far as is known.
   var notReadyReason: String {
