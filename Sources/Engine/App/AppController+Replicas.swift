@@ -30,6 +30,7 @@ extension AppController {
       try await begin()
       wasStarted = true
       Task { await ready(process, number, began) }
+      Task { await extend(process, number) }
       await process.untilEnded()
     } catch {
       if records[number]?.stop == nil { await report(.warning, "Failed", "\(error)", process.name) }
@@ -95,6 +96,15 @@ extension AppController {
     }
     if let live = process.app.live { Task { await watch(process, number, live) } }
     await leaving(process)
+  }
+
+  /// A program that says how much longer its start takes is awaited for longer, within its bound.
+  private func extend(_ process: ReplicaProcess, _ number: ReplicaNumber) async {
+    var last: Instant?
+    while let until = await process.untilExtended(beyond: last) {
+      last = until
+      feed(.extended(number, until: until))
+    }
   }
 
   private func watch(_ process: ReplicaProcess, _ number: ReplicaNumber, _ live: Liveness) async {

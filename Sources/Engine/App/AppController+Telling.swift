@@ -19,6 +19,8 @@ extension AppController {
       if let spec = revisions[rollout.desired.revision]?.spec { serve(spec) }
       let why =
         switch failure {
+        case .late where rollout.replica(number)?.extendedUntil != nil:
+          "was not ready within \(app.update.deadline), nor within the time that it asked for"
         case .late: "was not ready within \(app.update.deadline)"
         case .ended: "ended before it was available"
         case .unhealthy: "failed its liveness check before it was available"

@@ -25,6 +25,7 @@ struct KeeperMessage: Decodable, Sendable {
   var swept: Int?
   var lines: Int64?
   var microseconds: Int64?
+  var until: Int64?
   var ok: Bool?
   var error: String?
 

@@ -38,6 +38,8 @@ actor ReplicaProcess {
   private var saidReady = false
   private var saidStopping = false
   private var missedWatchdog = false
+  /// Until when it has asked to be awaited, as far as its keeper lets it.
+  private var extendedUntil: Instant?
   private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
   private var isEnded = false
@@ -215,6 +217,9 @@ actor ReplicaProcess {
     case "notifyStopping":
       saidStopping = true
       wakeLeavingWaiters()
+    case "notifyExtend":
+      extendedUntil = message.until.map { Instant(nanoseconds: $0) } ?? extendedUntil
+      wakeLeavingWaiters()
     case "notifyStatus": statusText = message.status ?? ""
     case "killing": wasKilled = true
     case "watchdog":
@@ -345,6 +350,16 @@ actor ReplicaProcess {
   func untilLeaving() async -> Bool {
     while !saidStopping, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
     return saidStopping && !isEnded && !wasAskedToStop
+  }
+
+  /// Waits until it asks to be awaited longer than until then.
+  /// - Returns: until when, within its bound; nil when it has ended.
+  func untilExtended(beyond last: Instant?) async -> Instant? {
+    while !isEnded {
+      if let extendedUntil, last.map({ extendedUntil > $0 }) ?? true { return extendedUntil }
+      await withCheckedContinuation { leavingWaiters.append($0) }
+    }
+    return nil
   }
 
   /// Waits until it has not given the sign of life that its watchdog wants.
