@@ -59,10 +59,12 @@ public actor Engine {
   /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.
   public func start() async throws {
     await context.reporter.start()
-    let found = try Recovery(context)
+    let names = Set(file.apps.map(\.name))
+    let found = try Recovery(context, of: names)
+    await found.tellOfLost(names)
     listeners = try Self.open(file.apps, found)
     controllers = file.apps.map { AppController(app: $0, listener: listeners[$0.name], context: context) }
-    await found.stopStrangers(keeping: Set(file.apps.map(\.name)))
+    await found.stopStrangers(keeping: names)
     for controller in controllers { await controller.recover(found.apps[controller.name] ?? AppController.Recovered()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
     try await begin(controllers.map(\.name))
@@ -83,7 +85,11 @@ public actor Engine {
     do {
       for app in apps {
         guard let listen = app.listen else { continue }
-        opened[app.name] = try found?.listener(of: app.name, listen) ?? ListeningSocket(host: listen.host, port: listen.port)
+        if let listener = try found?.listener(of: app.name, listen) {
+          opened[app.name] = listener
+        } else {
+          do { opened[app.name] = try ListeningSocket(host: listen.host, port: listen.port) } catch { throw found?.lost(app.name) ?? error }
+        }
       }
       return opened
     } catch {
@@ -141,6 +147,19 @@ public actor Engine {
     await controller.stopAll()
     left += await controller.inDoubt
     listeners.removeValue(forKey: controller.name)?.descriptor.close()
+  }
+
+  /// Makes the control socket anew when somebody has deleted it.
+  func listenAgain() async {
+    guard stopping == nil, server != nil, !FileManager.default.fileExists(atPath: context.paths.socket) else { return }
+    do {
+      try context.paths.create()
+      server = try await EngineServer.start(self, at: context.paths.socket)
+      let text = "\(context.paths.socket) was deleted and is made anew; output and records of replicas are lost with what was deleted"
+      await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "RunDirectoryLost", message: text))
+    } catch {
+      await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "Failed", message: "the control socket: \(error)"))
+    }
   }
 
   // MARK: - Signals

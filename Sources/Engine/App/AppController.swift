@@ -111,7 +111,7 @@ actor AppController {
       guard let process = processes[number] else { continue }
       let following = Task { await follow(process, number) { await process.adopt() } }
       // What ended meanwhile must not count as serving once the machine decides.
-      guard process.directory.isHeld else {
+      guard process.directory.isHeld || !process.directory.exists else {
         await following.value
         continue
       }
@@ -135,10 +135,15 @@ actor AppController {
     for orphan in orphans { outbox.append(.replicaGone(orphan.name)) }
   }
 
+  /// Whether it lives though its directory is gone.
+  private func isLost(_ name: String) -> Bool {
+    !ReplicaDirectory(context.paths.replica(name)).exists && LivingKeepers.lost(context.paths)[name] != nil
+  }
+
   private func adopt(_ record: ReplicaRecord) {
     let directory = ReplicaDirectory(context.paths.replica(record.name))
     // Written down and then not started, or of another boot.
-    guard record.boot == ReplicaRecord.currentBoot, directory.record() != nil || directory.isHeld else {
+    guard record.boot == ReplicaRecord.currentBoot, directory.record() != nil || directory.isHeld || isLost(record.name) else {
       outbox.append(.replicaGone(record.name))
       return
     }

@@ -27,6 +27,16 @@ extension ReplicaProcess {
     }
   }
 
+  /// Waits until it asks to be awaited longer than until then.
+  /// - Returns: until when, within its bound; nil when it has ended.
+  func untilExtended(beyond last: Instant?) async -> Instant? {
+    while !isEnded {
+      if let extendedUntil, last.map({ extendedUntil > $0 }) ?? true { return extendedUntil }
+      await withCheckedContinuation { leavingWaiters.append($0) }
+    }
+    return nil
+  }
+
   /// Does what a preStop hook says, beside the program.
   /// - Returns: what failed.
   func runHook(_ hook: AppSpec.Stop.PreStop?, by limit: Instant) async -> String? {

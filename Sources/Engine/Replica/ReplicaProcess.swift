@@ -19,14 +19,20 @@ actor ReplicaProcess {
   /// Whose events it reports.
   let owner: String
   private let skipsPreStop: Bool
+  /// Whether it was ready when it was last recorded.
+  let wasReady: Bool
   nonisolated let directory: ReplicaDirectory
   private(set) var keeper: Int32 = 0
   private(set) var main: Int32 = 0
-  private var mainStart: UInt64?
+  private(set) var mainStart: UInt64?
   private(set) var statusText = ""
   var link: KeeperLink?
   /// Which process the keeper is; nil until it has answered.
   private(set) var identity: ProcessIdentity?
+  /// Its keeper, when that cannot be reached any more.
+  var lost: ProcessIdentity?
+  /// Whether its keeper has said that nothing of it is left.
+  private var saidEnd = false
   private var lastSequence: Int64 = 0
   /// What is known of the keeper's version, and whether it is to become another one.
   var upgrade = KeeperUpgrade()
@@ -34,19 +40,19 @@ actor ReplicaProcess {
   var upgradeWaiters: [CheckedContinuation<Void, Never>] = []
   /// A stop that was asked for, also when that was before the keeper could be told.
   private(set) var request: ReplicaRecord.Stop?
-  private var hasStarted = false
-  private var saidReady = false
+  var hasStarted = false
+  var saidReady = false
   private var saidStopping = false
   private var missedWatchdog = false
   /// Until when it has asked to be awaited, as far as its keeper lets it.
-  private var extendedUntil: Instant?
-  private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
+  var extendedUntil: Instant?
+  var leavingWaiters: [CheckedContinuation<Void, Never>] = []
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
-  private var isEnded = false
+  var isEnded = false
   /// How the program ended; nil while it runs, or when its keeper died before it could tell.
   private(set) var exitStatus: ExitStatus?
   /// Whether something of it may still run, though its keeper is gone.
-  private(set) var isInDoubt = false
+  var isInDoubt = false
   /// Whether its stop has begun, before its keeper is asked.
   private(set) var isLeaving = false
   private(set) var lastProbe = ""
@@ -57,6 +63,7 @@ actor ReplicaProcess {
     name = record.name
     owner = record.app
     skipsPreStop = record.role == .sidecar
+    wasReady = record.readySince != nil
     port = record.port
     self.app = app
     self.listener = listener
@@ -141,6 +148,7 @@ actor ReplicaProcess {
 
   /// Takes over what an earlier engine has started. Returns when it is followed again, or has ended.
   func adopt() async {
+    if !directory.exists, let keeper = LivingKeepers.lost(context.paths)[name] { return await follow(lost: keeper) }
     var pause: UInt64 = 1_000_000
     let limit = Clock.now + Self.answerBound
     if let processes = directory.processes() { (main, mainStart) = (processes.main, processes.mainStart) }
@@ -177,7 +185,7 @@ actor ReplicaProcess {
       guard let next = await reconnect() else { break }
       link = next
       self.link = next
-      if let request { next.stop(request) }
+      if let request { stop(request) }
     }
     await keeperEnded()
   }
@@ -194,7 +202,7 @@ actor ReplicaProcess {
   }
 
   /// The same whichever engine tells of it: the keeper, and which of its events.
-  private func key(_ what: String) -> String? {
+  func key(_ what: String) -> String? {
     identity.map { "\(ReplicaRecord.currentBoot)/\($0.pid)/\($0.startTime)/\(what)" }
   }
 
@@ -226,6 +234,7 @@ actor ReplicaProcess {
       missedWatchdog = true
       wakeLeavingWaiters()
     case "exited": exitStatus = message.exitStatus
+    case "ended": saidEnd = true
     default: break
     }
     if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
@@ -255,13 +264,20 @@ actor ReplicaProcess {
     link?.close()
     if let record = directory.exit() {
       exitStatus = record.exitStatus ?? exitStatus
-    } else {
+    } else if !saidEnd {
       await sweep()
     }
     over()
   }
 
-  private func over() {
+  /// Takes in who keeps it and who its program is, when nobody can be asked.
+  func know(_ keeper: Int32, main: ProcessIdentity?) {
+    self.keeper = keeper
+    if let main { (self.main, mainStart) = (main.pid, main.startTime) }
+    statusText = "it cannot be asked: its run directory was deleted"
+  }
+
+  func over() {
     isEnded = true
     upgradeEnded()
     wakeReadyWaiters()
@@ -272,27 +288,6 @@ actor ReplicaProcess {
 
   /// The key of the event that says how it ended.
   var endKey: String? { key("end") }
-
-  /// The keeper was killed: what it kept is stopped by us. Doubt whether that was all blocks the replacement, loudly.
-  private func sweep() async {
-    let survivors = Survivors(main: main, mainStart: mainStart, lock: directory.lock)
-    let count = survivors.find().count
-    if main > 0 || count > 0 {
-      let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"
-      await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)", key: key("lost"))
-    }
-    let deadline = min(Clock.now + plan.grace, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
-    await survivors.stop(by: plan.firstSignal, deadline: deadline)
-    guard directory.isHeld else { return }
-    isInDoubt = true
-    await report(
-      .warning, "Doubt",
-      "something of \(name) still runs and cannot be seen; no other replica takes its place. fuser \(directory.lock) names it")
-    while directory.isHeld, request.map({ Clock.now < Instant(nanoseconds: $0.deadline) }) ?? true {
-      try? await Task.sleep(nanoseconds: 1_000_000_000)
-    }
-    isInDoubt = directory.isHeld
-  }
 
   /// Waits until nothing of the replica is left.
   func untilEnded() async {
@@ -352,16 +347,6 @@ actor ReplicaProcess {
     return saidStopping && !isEnded && !wasAskedToStop
   }
 
-  /// Waits until it asks to be awaited longer than until then.
-  /// - Returns: until when, within its bound; nil when it has ended.
-  func untilExtended(beyond last: Instant?) async -> Instant? {
-    while !isEnded {
-      if let extendedUntil, last.map({ extendedUntil > $0 }) ?? true { return extendedUntil }
-      await withCheckedContinuation { leavingWaiters.append($0) }
-    }
-    return nil
-  }
-
   /// Waits until it has not given the sign of life that its watchdog wants.
   /// - Returns: false when it ended, or was asked to stop, before.
   func untilWatchdog() async -> Bool {
@@ -371,8 +356,10 @@ actor ReplicaProcess {
 
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline. A second request can only come earlier.
   func stop(_ request: ReplicaRecord.Stop) {
+    let isFirst = self.request == nil
     self.request = request
     link?.stop(request)
+    if isFirst { tellLost() }
   }
 
   /// Moves the end of its stop forward, if that has begun with its keeper.
