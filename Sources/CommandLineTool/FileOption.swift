@@ -58,8 +58,6 @@ extension FileNaming {
       }
     } catch let error as EngineError {
       throw CommandFailure(code: 3, message: error.description)
-    } catch let error as EngineUnreachable {
-      throw CommandFailure(code: 1, message: error.description)
     }
     if let code = answer.end, code != 0 { throw CommandFailure(code: Int32(code), message: answer.error ?? "it failed") }
     return answer

@@ -189,8 +189,12 @@ import Testing
     let main = try #require(try await workspace.rows().first?.pid)
     try FileManager.default.removeItem(atPath: workspace.directory + "/run")
     let ps = try workspace.lastcall("ps")
-    #expect(await ps.ended() == .code(1))
+    #expect(await ps.ended() == .code(3))
     #expect(ps.output.contains("kill -HUP \(up.pid)"), "\(ps.output)")
+    // Nor does it count as dead: what it runs is no leftover.
+    let down = try workspace.lastcall("down")
+    #expect(await down.ended() == .code(3))
+    #expect(ProcessRecord(pid: main)?.isZombie == false)
     let second = try workspace.lastcall("up")
     #expect(await second.ended() == .code(1))
     #expect(second.output.contains("runs already (process \(up.pid))"), "\(second.output)")

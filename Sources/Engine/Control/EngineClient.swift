@@ -1,17 +1,6 @@
 import Foundation
 import NIOCore
 
-/// An engine runs, but somebody has deleted its control socket.
-public struct EngineUnreachable: Error, CustomStringConvertible {
-  let pid: Int32
-  let socket: String
-
-  /// For its user.
-  public var description: String {
-    "the engine runs, as process \(pid), but \(socket) does not answer; if it was deleted, kill -HUP \(pid) has it made anew"
-  }
-}
-
 /// The command line's side of an engine's control socket.
 public enum EngineClient {
   /// Asks the engine of an app file.
@@ -27,7 +16,11 @@ public enum EngineClient {
     _ request: EngineRequest, paths: EnginePaths, file: String, each: (EngineAnswer) async throws -> Void = { _ in }
   ) async throws -> EngineAnswer {
     guard let channel = try? await LineChannels.connect(paths.socket) else {
-      if let pid = EngineLock.holder(paths) { throw EngineUnreachable(pid: pid, socket: paths.socket) }
+      if let pid = EngineLock.holder(paths) {
+        throw EngineError(
+          "\(paths.socket) does not answer, but the engine is there, process \(pid); if that was deleted: kill -HUP \(pid) has it made anew"
+        )
+      }
       throw EngineError("no engine runs for \(file); start it with: lastcall up -f \(file)")
     }
     let answer: EngineAnswer? = try await channel.executeThenClose { inbound, outbound in

@@ -7,6 +7,8 @@ import StopPlan
 public enum Leftovers {
   /// The names of replicas of which something lives: their lock is still held, or their keeper lives though its directory is gone.
   public static func living(_ paths: EnginePaths) -> [String] {
+    // An engine that runs looks after its own, also when it does not answer.
+    if EngineLock.holder(paths) != nil { return [] }
     let root = paths.run + "/r"
     let held = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter { ReplicaDirectory(root + "/" + $0).isHeld }
     return (held + LivingKeepers.lost(paths).keys).sorted()
