@@ -4,7 +4,7 @@ import StopPlan
 public struct Notify: Equatable, Sendable {
   /// How long it may be silent (`WATCHDOG_USEC` is given to it, and `WATCHDOG=1` awaited in time), 100 ms…24 h; nil, the default, is off.
   public var watchdog: TimeSpan?
-  /// By how much `EXTEND_TIMEOUT_USEC` may prolong one start or one stop in all, 0…24 h; 5 min unless written.
+  /// By how much `EXTEND_TIMEOUT_USEC` may prolong one start in all, 0…24 h; 5 min unless written.
   public var extend: TimeSpan
   /// How many descriptors are kept for it (`FDSTORE=1`), 0…253, the most that one message of Linux carries (unix(7), SCM_MAX_FD); 16 unless
   /// written.

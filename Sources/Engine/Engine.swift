@@ -61,7 +61,8 @@ public actor Engine {
   /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.
   public func start() async throws {
     await context.reporter.start()
-    var found = try Recovery(context)
+    var found = try Recovery(context, of: Set(file.apps.map(\.name)))
+    await found.tellOfLost(Set(file.apps.map(\.name)))
     listeners = try Self.open(file.apps, found)
     controllers = file.apps.map { makeController($0, listener: listeners[$0.name], context: context) }
     await found.stopStrangers(keeping: file.apps)
@@ -85,7 +86,11 @@ public actor Engine {
     do {
       for app in apps {
         guard let listen = app.listen else { continue }
-        opened[app.name] = try found?.listener(of: app.name, listen) ?? ListeningSocket(host: listen.host, port: listen.port)
+        if let listener = try found?.listener(of: app.name, listen) {
+          opened[app.name] = listener
+        } else {
+          do { opened[app.name] = try ListeningSocket(host: listen.host, port: listen.port) } catch { throw found?.lost(app.name) ?? error }
+        }
       }
       return opened
     } catch {
@@ -144,6 +149,19 @@ public actor Engine {
     await controller.stopAll()
     left += await controller.inDoubt
     listeners.removeValue(forKey: controller.name)?.descriptor.close()
+  }
+
+  /// Makes the control socket anew when somebody has deleted it.
+  func listenAgain() async {
+    guard stopping == nil, server != nil, !FileManager.default.fileExists(atPath: context.paths.socket) else { return }
+    do {
+      try context.paths.create()
+      server = try await EngineServer.start(self, at: context.paths.socket)
+      let text = "\(context.paths.socket) was deleted and is made anew; output and records of replicas are lost with what was deleted"
+      await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "RunDirectoryLost", message: text))
+    } catch {
+      await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "Failed", message: "the control socket: \(error)"))
+    }
   }
 
   // MARK: - Signals

@@ -24,4 +24,12 @@ struct EngineLock: Sendable {
     }
     descriptors = held
   }
+
+  /// The process that holds the lock in the state directory; nil when none does. Taking the lock to see would be in a starting engine's way.
+  static func holder(_ paths: EnginePaths) -> Int32? {
+    let path = paths.state + "/engine.lock"
+    var file = stat()
+    guard stat(path, &file) == 0, let pid = (try? String(contentsOfFile: path, encoding: .utf8)).flatMap({ Int32($0) }) else { return nil }
+    return Survivors.holds(pid, file) ? pid : nil
+  }
 }

@@ -10,12 +10,15 @@ struct Recovery {
   private(set) var apps: [String: RecoveredApp] = [:]
   private let context: EngineContext
 
-  init(_ context: EngineContext) throws {
+  /// - Parameter names: the apps of the file.
+  init(_ context: EngineContext, of names: Set<String>) throws {
     self.context = context
     let store = context.store
     for app in try store.apps() { apps[app.name, default: .init()].record = app }
     var known: Set<String> = []
-    for record in try store.replicas() + Self.inRunDirectory(context.paths) where known.insert(record.name).inserted {
+    let lost = LivingKeepers.lost(context.paths).keys.sorted().compactMap { Self.record(ofLost: $0, names) }
+    let records = try store.replicas() + Self.inRunDirectory(context.paths) + lost
+    for record in records where known.insert(record.name).inserted {
       switch record.role {
       case .replica: apps[record.app, default: .init()].replicas.append(record)
       case .sidecar: apps[record.app, default: .init()].sidecars.append(record)
@@ -35,6 +38,27 @@ struct Recovery {
     }
   }
 
+  /// What can be told of a replica from its name alone: all that is left when its directory was deleted and the newest of the database lost.
+  private static func record(ofLost name: String, _ apps: Set<String>) -> ReplicaRecord? {
+    guard let dash = name.lastIndex(of: "-"), let number = Int(name[name.index(after: dash)...]) else { return nil }
+    let app = String(name[..<dash])
+    guard apps.contains(app) else { return nil }
+    var record = ReplicaRecord(
+      name: name, app: app, number: number, revision: 0, boot: ReplicaRecord.currentBoot, startedAt: Clock.now.nanoseconds)
+    record.readySince = Clock.now.nanoseconds
+    return record
+  }
+
+  /// Says which keepers live that cannot be reached and are of nothing that is taken over.
+  func tellOfLost(_ names: Set<String>) async {
+    let takenOver = Set(apps.filter { names.contains($0.key) }.values.flatMap { $0.replicas + $0.sidecars }.map(\.name))
+    for (name, keeper) in LivingKeepers.lost(context.paths).sorted(by: { $0.key < $1.key }) where !takenOver.contains(name) {
+      let text =
+        "\(name) runs on, but its run directory was deleted; it is left alone: kill \(keeper.pid), its keeper, stops it by its plan"
+      await context.reporter.report(EngineEvent(app: "", replica: name, kind: .warning, reason: "Unreachable", message: text))
+    }
+  }
+
   /// The listening socket that what lives of an app holds open.
   func listener(of app: String, _ listen: Listen) throws(EngineError) -> ListeningSocket? {
     guard let found = apps[app] else { return nil }
@@ -42,7 +66,6 @@ struct Recovery {
       let directory = ReplicaDirectory(context.paths.replica(record.name))
       guard directory.isHeld else { continue }
       var found: ListeningSocket?
-      // What else a program has stored with its keeper is not ours.
       for descriptor in KeeperListeners.fetch(directory.socket) {
         let listener = found == nil ? ListeningSocket(descriptor, host: listen.host, port: listen.port) : nil
         if let listener { found = listener } else { descriptor.close() }
@@ -50,6 +73,18 @@ struct Recovery {
       if let found { return found }
     }
     return nil
+  }
+
+  /// Why a listener cannot be had when that is because of an app's replicas or proxy, which cannot be reached.
+  func lost(_ app: String) -> EngineError? {
+    let keepers = LivingKeepers.lost(context.paths).filter { $0.key.hasPrefix(app + "-") }.sorted { $0.key < $1.key }
+    if keepers.isEmpty { return nil }
+    let names = keepers.map { "\($0.key) (keeper \($0.value.pid))" }.joined(separator: ", ")
+    return EngineError(
+      """
+      \(names) \(keepers.count == 1 ? "runs" : "run") on and \(keepers.count == 1 ? "holds" : "hold") the port of \(app), but the run directory \
+      was deleted and nobody can take over from there; nothing was stopped or started. lastcall down stops what runs by its plan
+      """)
   }
 
   /// Stops what lives of apps that the file does not name any more, or names as of another kind, by their own plans, and forgets them.

@@ -36,6 +36,8 @@ public struct Replica: Equatable, Sendable {
   public internal(set) var isUnhealthy: Bool
   /// Whether it has been ready for the settle time. Once it has, a longer settle time of a later revision does not undo that.
   public internal(set) var isAvailable = false
+  /// Until when it has asked to be awaited, within what it may ask for; nil when it has not.
+  public internal(set) var extendedUntil: Instant?
   /// Since when it is awaited to be ready: its start, or when it was available and ceased to be ready.
   var waitingSince: Instant
 

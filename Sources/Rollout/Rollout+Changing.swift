@@ -150,13 +150,31 @@ extension Rollout {
   mutating func giveUpIfLate(at now: Instant) {
     guard !saved.isSettled, !isPaused else { return }
     if previousRevision == nil {
-      guard let moment = saved.overdueAt, now >= moment else { return }
+      guard let moment = overdueAt, now >= moment else { return }
       saved.overdueAt = nil
       actions.append(.note(.overdue(revision: desired.revision, replica: fleet.firstAwaited()?.number)))
     } else if let awaited = fleet.firstAwaited(), now >= deadline(from: awaited.since) {
       _ = undo(awaited.number, .late, at: now)
     } else if let retrying = saved.retrying, now >= deadline(from: retrying.since) {
       _ = undo(retrying.number, .ended, at: now)
+    }
+  }
+
+  /// Moves the deadline of a start: never to an earlier moment, and by no more than all its extensions may make in all.
+  mutating func extend(_ number: ReplicaNumber, to moment: Instant) {
+    guard let replica = fleet[number], replica.phase == .starting else { return }
+    let moment = min(moment, deadline(from: replica.startedAt) + bounds.extending)
+    let since = moment - bounds.deadline
+    guard since > replica.waitingSince else { return }
+    fleet.change(number) { ($0.waitingSince, $0.extendedUntil) = (since, moment) }
+  }
+
+  /// When a state that has none to go back to is overdue: later, but within the bound, when who is awaited has asked for that.
+  var overdueAt: Instant? {
+    mutating get {
+      guard let moment = saved.overdueAt else { return nil }
+      guard let awaited = fleet.firstAwaited(), let until = fleet[awaited.number]?.extendedUntil else { return moment }
+      return max(moment, min(until, moment + bounds.extending))
     }
   }
 

@@ -14,6 +14,8 @@ public struct Rollout: Sendable {
     case desired(Desired, bounds: RolloutBounds? = nil)
     /// A replica's program has said, or was found, to be ready.
     case ready(ReplicaNumber)
+    /// A replica has asked to be awaited until then, later than its deadline (sd_notify(3), EXTEND_TIMEOUT_USEC).
+    case extended(ReplicaNumber, until: Instant)
     /// A replica that was ready is not any more.
     case unready(ReplicaNumber)
     /// A replica's liveness check failed: it has to be replaced.
@@ -135,11 +137,12 @@ public struct Rollout: Sendable {
     switch event {
     case .desired(let desired, let bounds): wish(for: desired, bounds: bounds, at: now)
     case .ready(let number): fleet.change(number) { if $0.phase == .starting { $0.phase = .ready(since: now) } }
+    case .extended(let number, let until): extend(number, to: until)
     case .unready(let number):
       fleet.change(number) {
         guard $0.isReady else { return }
         // One that had not settled is still in its first deadline.
-        if $0.isAvailable { $0.waitingSince = now }
+        if $0.isAvailable { ($0.waitingSince, $0.extendedUntil) = (now, nil) }
         ($0.phase, $0.isAvailable) = (.starting, false)
       }
       if let replica = fleet[number], replica.isRunning { unsettle(at: now) }
@@ -183,7 +186,7 @@ public struct Rollout: Sendable {
     consider(saved.forgetAt)
     guard !saved.isSettled, !isPaused else { return next }
     if previousRevision == nil {
-      consider(saved.overdueAt)
+      consider(overdueAt)
     } else {
       consider(fleet.firstAwaited().map { deadline(from: $0.since) })
       consider(saved.retrying.map { deadline(from: $0.since) })

@@ -8,6 +8,8 @@ public struct RolloutBounds: Equatable, Sendable {
   public let unavailable: Int
   /// How long a new replica may take to be ready before the update is undone.
   public let deadline: TimeSpan
+  /// By how much a replica may prolong its own start, in all (sd_notify(3), EXTEND_TIMEOUT_USEC).
+  public let extending: TimeSpan
   /// How long a replica has to stay ready to count as available.
   public let settle: TimeSpan
   /// The first and the longest pause before a replica that ended is replaced.
@@ -15,11 +17,13 @@ public struct RolloutBounds: Equatable, Sendable {
 
   /// Bounds; what is below 0 counts as 0.
   public init(
-    surge: Int, unavailable: Int, deadline: TimeSpan, settle: TimeSpan, backoff: ClosedRange<TimeSpan> = .seconds(1) ... .seconds(60)
+    surge: Int, unavailable: Int, deadline: TimeSpan, extending: TimeSpan = .zero, settle: TimeSpan,
+    backoff: ClosedRange<TimeSpan> = .seconds(1) ... .seconds(60)
   ) {
     self.surge = max(0, surge)
     self.unavailable = max(unavailable, surge <= 0 ? 1 : 0)
     self.deadline = deadline
+    self.extending = max(.zero, extending)
     self.settle = settle
     self.backoff = backoff
   }
@@ -27,7 +31,7 @@ public struct RolloutBounds: Equatable, Sendable {
 
 extension RolloutBounds: Codable {
   private enum Key: String, CodingKey {
-    case surge, unavailable, deadline, settle, shortestPause, longestPause
+    case surge, unavailable, deadline, extending, settle, shortestPause, longestPause
   }
 
   /// Reads bounds; a range of pauses that is upside down is an error.
@@ -40,8 +44,9 @@ extension RolloutBounds: Codable {
     }
     self.init(
       surge: try values.decode(Int.self, forKey: .surge), unavailable: try values.decode(Int.self, forKey: .unavailable),
-      deadline: try values.decode(TimeSpan.self, forKey: .deadline), settle: try values.decode(TimeSpan.self, forKey: .settle),
-      backoff: shortest...longest)
+      deadline: try values.decode(TimeSpan.self, forKey: .deadline),
+      extending: try values.decodeIfPresent(TimeSpan.self, forKey: .extending) ?? .zero,
+      settle: try values.decode(TimeSpan.self, forKey: .settle), backoff: shortest...longest)
   }
 
   /// Writes bounds.
@@ -50,6 +55,7 @@ extension RolloutBounds: Codable {
     try values.encode(surge, forKey: .surge)
     try values.encode(unavailable, forKey: .unavailable)
     try values.encode(deadline, forKey: .deadline)
+    try values.encode(extending, forKey: .extending)
     try values.encode(settle, forKey: .settle)
     try values.encode(backoff.lowerBound, forKey: .shortestPause)
     try values.encode(backoff.upperBound, forKey: .longestPause)

@@ -13,10 +13,13 @@ import Testing
   }
 
   @Test(arguments: UInt64(0)..<4) func boundsAreKeptAndItComesToRest(part: UInt64) {
+    var extensions = 0
     for seed in (part * 500)..<((part + 1) * 500) {
       var world = RolloutWorld(seed: seed, replicas: 1...12, requests: 6, deathsPerThousand: 0)
       if !holds(&world, seed: seed) { return }
+      extensions += world.extensions
     }
+    #expect(extensions > 100)
   }
 
   @Test(arguments: UInt64(0)..<4) func anEngineThatDiesAtAnyMomentChangesNothingOfThat(part: UInt64) {

@@ -10,10 +10,12 @@ struct TestApp {
   private(set) var actions: [Rollout.Action] = []
 
   init(
-    surge: Int = 1, unavailable: Int = 0, deadline: TimeSpan = .seconds(5), settle: TimeSpan = .zero,
+    surge: Int = 1, unavailable: Int = 0, deadline: TimeSpan = .seconds(5), extending: TimeSpan = .zero, settle: TimeSpan = .zero,
     backoff: ClosedRange<TimeSpan> = .seconds(1) ... .seconds(8)
   ) {
-    rollout = Rollout(RolloutBounds(surge: surge, unavailable: unavailable, deadline: deadline, settle: settle, backoff: backoff))
+    rollout = Rollout(
+      RolloutBounds(
+        surge: surge, unavailable: unavailable, deadline: deadline, extending: extending, settle: settle, backoff: backoff))
   }
 
   mutating func feed(_ event: Rollout.Event) { actions = rollout.handle(event, at: now) }
@@ -26,6 +28,9 @@ struct TestApp {
   }
 
   mutating func ready(_ numbers: Int...) { for number in numbers { feed(.ready(ReplicaNumber(number))) } }
+
+  /// A replica asks to be awaited so much longer from now on.
+  mutating func extends(_ number: Int, by span: TimeSpan) { feed(.extended(ReplicaNumber(number), until: now + span)) }
 
   mutating func ends(_ number: Int, _ ending: Ending = .done) { feed(.ended(ReplicaNumber(number), ending)) }
 
@@ -45,6 +50,65 @@ struct TestApp {
 }
 
 @Suite struct RolloutTests {
+  // MARK: - Starts that ask for more time
+
+  @Test func aStartIsAwaitedAsLongAsItAsksForWithinItsBound() {
+    var app = TestApp(deadline: .seconds(5), extending: .seconds(10))
+    app.up(1)
+    app.want(1, 2)
+    app.pass(.seconds(4))
+    app.extends(2, by: .seconds(4))
+    app.pass(.seconds(3))
+    #expect(app.notes == [])
+    // An earlier moment changes nothing.
+    app.extends(2, by: .milliseconds(10))
+    app.pass(.milliseconds(900))
+    #expect(app.notes == [])
+    // What is asked for beyond the bound ends at the bound: 5 s and 10 s after the start.
+    app.extends(2, by: .seconds(100))
+    app.pass(.milliseconds(7_099))
+    #expect(app.notes == [])
+    app.pass(.milliseconds(1))
+    #expect(app.notes == [.undone(revision: 2, replica: ReplicaNumber(2), .late)])
+    app.ends(2)
+    #expect(app.rollout.isComplete)
+  }
+
+  @Test func withoutABoundNothingIsExtended() {
+    var app = TestApp(deadline: .seconds(5))
+    app.up(1)
+    app.want(1, 2)
+    app.extends(2, by: .seconds(100))
+    app.pass(.seconds(5))
+    #expect(app.notes == [.undone(revision: 2, replica: ReplicaNumber(2), .late)])
+  }
+
+  @Test func oneThatIsReadyInTheTimeItAskedForIsTaken() {
+    var app = TestApp(deadline: .seconds(5), extending: .seconds(10))
+    app.up(1)
+    app.want(1, 2)
+    app.extends(2, by: .seconds(9))
+    app.pass(.seconds(8))
+    app.ready(2)
+    app.ends(1)
+    #expect(app.rollout.isComplete)
+  }
+
+  @Test func aFirstRevisionIsOverdueLaterButOnce() {
+    var app = TestApp(deadline: .seconds(5), extending: .seconds(10))
+    app.want(1, 1)
+    app.pass(.seconds(4))
+    app.extends(1, by: .seconds(4))
+    app.pass(.seconds(3))
+    #expect(app.notes == [])
+    app.extends(1, by: .seconds(100))
+    app.pass(.seconds(8))
+    #expect(app.notes == [.overdue(revision: 1, replica: ReplicaNumber(1))])
+    app.extends(1, by: .seconds(100))
+    app.pass(.seconds(100))
+    #expect(app.notes == [])
+  }
+
   // MARK: - Updates that fail
 
   @Test func aRevisionThatDoesNotGetReadyIsUndone() {

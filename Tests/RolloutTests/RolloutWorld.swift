@@ -10,6 +10,7 @@ struct RolloutWorld {
     case request(Rollout.Event)
     case becomesReady(ReplicaNumber)
     case losesReady(ReplicaNumber)
+    case extends(ReplicaNumber)
     case sickens(ReplicaNumber)
     case heals(ReplicaNumber)
     case ends(ReplicaNumber, Ending)
@@ -22,6 +23,10 @@ struct RolloutWorld {
     var isSick = false
     var isToldToStop = false
     var ending: Ending?
+    var startedAt = Instant(nanoseconds: 0)
+    /// What it was last told by its keeper, which tells it again to an engine that comes back.
+    var extendedUntil: Instant?
+    var wasReady = false
   }
 
   /// When the engine dies while it handles an event.
@@ -37,6 +42,7 @@ struct RolloutWorld {
   var armed: Instant?
   var violations: [String] = []
   var notes: [Rollout.Note] = []
+  var extensions = 0
   var deaths = 0
 
   // What outlives the engine: its records, and the processes.
@@ -98,7 +104,8 @@ struct RolloutWorld {
     let scale = max(1, replicas / 10)
     return RolloutBounds(
       surge: generator.int(0...3) * scale, unavailable: generator.int(0...2) * scale, deadline: .seconds(20),
-      settle: .milliseconds(Int64(generator.int(0...2_000))), backoff: .seconds(1) ... .seconds(8))
+      extending: .seconds(Int64(generator.int(0...2) * 15)), settle: .milliseconds(Int64(generator.int(0...2_000))),
+      backoff: .seconds(1) ... .seconds(8))
   }
 
   private mutating func after(_ range: ClosedRange<Int>) -> Instant { now + .milliseconds(Int64(generator.int(range))) }
@@ -144,7 +151,8 @@ struct RolloutWorld {
         if !kills, generator.chance(30) { steps.insert(.heals(number), at: after(1_000...20_000)) }
       }
     case .becomesReady(let number):
-      if change(number, { $0.isReady = true }) { feed(.ready(number)) }
+      if change(number, { ($0.isReady, $0.wasReady) = (true, true) }) { feed(.ready(number)) }
+    case .extends(let number): extends(number)
     case .losesReady(let number):
       if change(number, { $0.isReady = false }) { feed(.unready(number)) }
     case .sickens(let number):
@@ -230,8 +238,9 @@ struct RolloutWorld {
     switch action {
     case .start(let number, _):
       if !started.insert(number).inserted { violations.append("noSecondCopy: \(number)") }
-      count(Process(), 1)
-      processes[number] = Process()
+      let process = Process(startedAt: now)
+      count(process, 1)
+      processes[number] = process
       live(number)
     case .stop(let number): tell(number)
     case .arm(let moment): armed = moment
@@ -253,7 +262,11 @@ struct RolloutWorld {
     let ready = after(1...5_000)
     switch now >= calmFrom ? 99 : generator.int(0...99) {
     case 0..<8: steps.insert(.ends(number, generator.chance(80) ? .failed : .restart), at: after(1...3_000))
-    case 8..<14: break
+    case 8..<11: break
+    // It asks for more time, also again and again; some get ready in the end.
+    case 11..<14:
+      steps.insert(.extends(number), at: after(1...25_000))
+      if generator.chance(50) { steps.insert(.becomesReady(number), at: after(15_000...60_000)) }
     case 14..<24:
       steps.insert(.becomesReady(number), at: ready)
       let endings: [Ending] = [.failed, .failed, .failed, .restart, .done, .refused]
@@ -267,6 +280,14 @@ struct RolloutWorld {
       steps.insert(.becomesReady(number), at: ready + .milliseconds(1_500))
     default: steps.insert(.becomesReady(number), at: ready)
     }
+  }
+
+  private mutating func extends(_ number: ReplicaNumber) {
+    let until = after(1_000...40_000)
+    guard processes[number]?.isReady == false, change(number, { $0.extendedUntil = max(until, $0.extendedUntil ?? until) }) else { return }
+    extensions += 1
+    feed(.extended(number, until: until))
+    if generator.chance(80) { steps.insert(.extends(number), at: after(1_000...20_000)) }
   }
 
   private mutating func dies() {
@@ -286,6 +307,7 @@ struct RolloutWorld {
         continue
       }
       if record.phase == .stopping { tell(number) }
+      if let until = process.extendedUntil { takeIn(.extended(number, until: until)) }
       if process.isReady, record.phase == .starting { takeIn(.ready(number)) }
       if !process.isReady, record.isReady { takeIn(.unready(number)) }
       if process.isSick { takeIn(.unhealthy(number)) }
@@ -310,6 +332,7 @@ struct RolloutWorld {
     var (starts, leaves, servingLeft) = (0, 0, serving)
     let mayBeNew = untold == 0
     if !wasPaused || !machine.isPaused || event.isDesired { allow(machine, actions) }
+    checkDeadlines(actions, machine)
     let promised = machine.wanted - machine.bounds.unavailable
     let limit = machine.wanted + machine.bounds.surge
     for action in actions {
@@ -341,6 +364,25 @@ struct RolloutWorld {
         }
         startedRevisions.insert(revision)
       case .arm, .note: break
+      }
+    }
+  }
+
+  /// Whoever is awaited is given up no sooner than it was promised, and no later than all its extensions allow.
+  private mutating func checkDeadlines(_ actions: [Rollout.Action], _ machine: Rollout) {
+    for case .note(.undone(_, let number, .late)) in actions {
+      guard let process = processes[number], let until = process.extendedUntil, let old = rollout else { continue }
+      if now < min(until, old.deadline(from: process.startedAt) + old.bounds.extending) {
+        violations.append("neverBeforeThePromise: \(number) at \(now)")
+      }
+    }
+    guard !machine.saved.isSettled, !machine.isPaused, machine.previousRevision != nil else { return }
+    for (number, process) in processes where process.ending == nil && !process.isToldToStop && !process.wasReady {
+      guard let replica = machine.replica(number), replica.phase == .starting, replica.revision == machine.desired.revision else {
+        continue
+      }
+      if !replica.isUnhealthy, now >= machine.deadline(from: replica.startedAt) + machine.bounds.extending {
+        violations.append("neverBeyondTheBound: \(number) at \(now)")
       }
     }
   }

@@ -11,7 +11,7 @@ import Testing
   }
 
   /// The main processes of a workspace: what runs there with that mark.
-  private static func living(_ mark: String) -> [Int32] {
+  static func living(_ mark: String) -> [Int32] {
     ((try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []).compactMap { Int32($0) }.filter { pid in
       guard let line = try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8) else { return false }
       return line.contains(mark) && !line.contains("lastcall-keeper") && !(ProcessRecord(pid: pid)?.isZombie ?? true)

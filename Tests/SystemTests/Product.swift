@@ -23,9 +23,11 @@ enum Product {
 /// A directory in which one test runs lastcall, apart from all others.
 struct Workspace: Sendable {
   let directory: String
+  /// What is set for programs beside the tests' own environment.
+  var variables: [String: String] = [:]
 
   var environment: [String: String] {
-    var environment = ProcessInfo.processInfo.environment
+    var environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
     environment["LASTCALL_RUN_DIR"] = directory + "/run"
     environment["LASTCALL_STATE_DIR"] = directory + "/state"
     // As for the tests of lastcall-init itself, another one can be named; its lastcall-keeper is beside it.
@@ -35,6 +37,12 @@ struct Workspace: Sendable {
 
   func write(_ name: String, _ text: String) throws {
     try text.write(toFile: directory + "/" + name, atomically: true, encoding: .utf8)
+  }
+
+  /// Where a file of that name is in the run directory; nil when there is none, or not yet.
+  func runFile(_ suffix: String) -> String? {
+    let names = FileManager.default.enumerator(atPath: directory + "/run")?.compactMap { $0 as? String }
+    return names?.first { $0.hasSuffix(suffix) }.map { directory + "/run/" + $0 }
   }
 
   /// Starts lastcall here.

@@ -107,10 +107,15 @@ extension AppController {
     (ledger.isStopped, ledger.stoppedReplicas) = (record.isStopped, record.stoppedReplicas)
   }
 
+  /// Whether it lives though its directory is gone.
+  private func isLost(_ name: String) -> Bool {
+    !ReplicaDirectory(context.paths.replica(name)).exists && LivingKeepers.lost(context.paths)[name] != nil
+  }
+
   private func takeIn(_ record: ReplicaRecord) {
     let directory = ReplicaDirectory(context.paths.replica(record.name))
     // Written down and then not started, or of another boot.
-    guard record.boot == ReplicaRecord.currentBoot, directory.record() != nil || directory.isHeld else {
+    guard record.boot == ReplicaRecord.currentBoot, directory.record() != nil || directory.isHeld || isLost(record.name) else {
       ledger.outbox.append(.replicaGone(record.name))
       return
     }
@@ -133,7 +138,7 @@ extension AppController {
       guard let process = ledger.processes[number] else { continue }
       let following = Task { await follow(process, number) { await process.adopt() } }
       // What ended meanwhile must not count as serving once the machine decides.
-      guard process.directory.isHeld else {
+      guard process.directory.isHeld || !process.directory.exists else {
         await following.value
         continue
       }

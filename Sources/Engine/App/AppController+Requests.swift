@@ -93,7 +93,9 @@ extension AppController {
 
   /// Sends a signal to the main process of a replica, or of all.
   func kill(_ signal: Signal, _ target: String?) async {
-    for process in chosen(target) { await process.signal(signal) }
+    for process in chosen(target) {
+      if let problem = await process.signal(signal) { await report(.warning, "NotSignalled", "\(process.name): \(problem)", process.name) }
+    }
   }
 
   /// Has the programs read their configuration again: by the app's signal, or by its command.
@@ -106,6 +108,14 @@ extension AppController {
     note(failures.isEmpty ? .normal : .warning, "Reloaded", failures.isEmpty ? "told to reload" : failures.joined(separator: "; "))
     write()
     return failures
+  }
+
+  /// Has all keepers become the lastcall-keeper that is installed now, and waits until that is known to be so, or not.
+  func bringKeepersUpToDate() async {
+    for beside in ledger.sidecars.values { await beside.bringKeepersUpToDate() }
+    await proxy?.bringKeeperUpToDate()
+    for process in ledger.processes.values { await process.bringKeeperUpToDate() }
+    for process in ledger.processes.values { await process.untilUpgraded() }
   }
 
   private func chosen(_ target: String?) -> [ReplicaProcess] {

@@ -6,6 +6,7 @@ import StopPlan
 /// A replica that runs: whether it is ready, still works, or is about to leave.
 extension ServiceController {
   func serve(_ process: ReplicaProcess, _ number: ReplicaNumber, since began: Instant) async {
+    Task { await extend(process, number) }
     let isReady = await waitTelling({ "\(process.name) is not ready: \(await process.notReadyReason)" }) { await process.untilReady() }
     guard isReady, await !process.isLeaving, var record = ledger.records[number], record.stop == nil else { return }
     do {
@@ -25,6 +26,15 @@ extension ServiceController {
     }
     if let live = process.app.live { Task { await watch(process, number, live) } }
     await leaving(process)
+  }
+
+  /// A program that says how much longer its start takes is awaited for longer, within its bound.
+  private func extend(_ process: ReplicaProcess, _ number: ReplicaNumber) async {
+    var last: Instant?
+    while let until = await process.untilExtended(beyond: last) {
+      last = until
+      feed(.extended(number, until: until))
+    }
   }
 
   private func watch(_ process: ReplicaProcess, _ number: ReplicaNumber, _ live: Liveness) async {

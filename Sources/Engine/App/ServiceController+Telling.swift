@@ -21,6 +21,8 @@ extension ServiceController {
       if let spec = ledger.revisions[rollout.desired.revision]?.spec { ledger.app = spec }
       let why =
         switch failure {
+        case .late where rollout.replica(number)?.extendedUntil != nil:
+          "was not ready within \(deadline), nor within the time that it asked for"
         case .late: "was not ready within \(deadline)"
         case .ended: "ended before it was available"
         case .unhealthy: "failed its liveness check before it was available"

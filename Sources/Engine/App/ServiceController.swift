@@ -28,8 +28,8 @@ actor ServiceController: AppController {
   static func bounds(_ app: App) -> RolloutBounds {
     let budget = app.update.budget(replicas: app.replicas)
     return RolloutBounds(
-      surge: budget.surge, unavailable: budget.unavailable, deadline: app.update.deadline, settle: app.update.settle,
-      backoff: app.restart.backoff)
+      surge: budget.surge, unavailable: budget.unavailable, deadline: app.update.deadline, extending: app.notify.extend,
+      settle: app.update.settle, backoff: app.restart.backoff)
   }
 
   // MARK: - The machine

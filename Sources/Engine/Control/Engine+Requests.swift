@@ -88,6 +88,7 @@ extension Engine {
       await relay(
         meant.map { controller, app in
           {
+            await controller.bringKeepersUpToDate()
             guard await controller.isNew else { return await controller.deploy(app, because: "deploy") }
             do { try await controller.start() } catch { return .undone("\(error)") }
             return await controller.untilSettled()
@@ -100,6 +101,7 @@ extension Engine {
 
   /// Reads the file again because of SIGHUP; a file with a mistake changes nothing and says where.
   func reload() async {
+    await listenAgain()
     await deploy(EngineRequest(op: .deploy)) { answer in
       guard let error = answer.error else { return }
       await self.context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "ReloadFailed", message: error))

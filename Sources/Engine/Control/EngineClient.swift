@@ -16,6 +16,11 @@ public enum EngineClient {
     _ request: EngineRequest, paths: EnginePaths, file: String, each: (EngineAnswer) async throws -> Void = { _ in }
   ) async throws -> EngineAnswer {
     guard let channel = try? await LineChannels.connect(paths.socket) else {
+      if let pid = EngineLock.holder(paths) {
+        throw EngineError(
+          "\(paths.socket) does not answer, but the engine is there, process \(pid); if that was deleted: kill -HUP \(pid) has it made anew"
+        )
+      }
       throw EngineError("no engine runs for \(file); start it with: lastcall up -f \(file)")
     }
     let answer: EngineAnswer? = try await channel.executeThenClose { inbound, outbound in

@@ -139,6 +139,8 @@ actor IngressProcess {
   }
 
   func escalate() async { await process.escalate() }
+
+  func bringKeeperUpToDate() async { await process.bringKeeperUpToDate() }
 }
 
 extension App {

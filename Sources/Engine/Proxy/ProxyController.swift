@@ -74,6 +74,9 @@ actor ProxyController {
   /// Skips to the next signal.
   func escalate() async { await process?.escalate() }
 
+  /// Has its keeper become the one that is installed now.
+  func bringKeeperUpToDate() async { await process?.bringKeeperUpToDate() }
+
   // MARK: - Members
 
   /// Sends requests to a replica from now on; when the proxy is gone just now, from its successor's start on.

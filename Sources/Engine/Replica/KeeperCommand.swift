@@ -22,7 +22,9 @@ struct KeeperCommand: Sendable {
   func arguments() throws -> [String] {
     let plan = try self.plan()
     var words = ["lastcall-keeper", directory, "--log-size", "\(app.logs.size)", "--log-keep", "\(app.logs.keep)"]
-    words += ["--log-full", app.logs.full.rawValue, "--extend", Self.text(app.notify.extend)]
+    // The rollout knows when the deadline is; the keeper sees only how long the program asks on.
+    let extend = app.notify.extend > .zero ? app.update.deadline + app.notify.extend : .zero
+    words += ["--log-full", app.logs.full.rawValue, "--extend", Self.text(extend)]
     if let watchdog = app.notify.watchdog { words += ["--watchdog", "\(watchdog.nanoseconds / 1_000)"] }
     if let user = try app.user?.identity() { words += ["--notify-user", "\(user.user)"] }
     words += ["--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor)]

@@ -2,10 +2,12 @@ import Foundation
 import NIOCore
 import StopPlan
 
-/// What a keeper says, one JSON object a line (control protocol version 1).
+/// What a keeper says, one JSON object a line (control protocol versions 1 and 2).
 struct KeeperMessage: Decodable, Sendable {
   var event: String?
   var reply: String?
+  var `protocol`: Int64?
+  var version: String?
   var seq: Int64?
   var keeper: Int32?
   var main: Int32?
@@ -24,6 +26,7 @@ struct KeeperMessage: Decodable, Sendable {
   var swept: Int?
   var lines: Int64?
   var microseconds: Int64?
+  var until: Int64?
   var ok: Bool?
   var error: String?
 
@@ -79,6 +82,8 @@ struct KeeperLink: Sendable {
   func send(_ signal: Signal) { commands.yield("signal \(signal) main") }
   /// Asks to skip to the next signal.
   func escalate(id: UInt64) { commands.yield("escalate \(id)") }
+  /// Asks it to become the lastcall-keeper of that file. The connection's end says that it has, an error that it has not.
+  func upgrade(to path: String) { commands.yield("upgrade \(path)") }
   /// Ends the connection.
   func close() { commands.finish() }
 }

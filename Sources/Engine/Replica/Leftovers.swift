@@ -5,12 +5,13 @@ import StopPlan
 
 /// Replicas that an engine which was killed has left behind: their keepers go on without it.
 public enum Leftovers {
-  /// The names of replicas whose lock is still held: something of them lives.
+  /// The names of replicas of which something lives: their lock is still held, or their keeper lives though its directory is gone.
   public static func living(_ paths: EnginePaths) -> [String] {
+    // An engine that runs looks after its own, also when it does not answer.
+    if EngineLock.holder(paths) != nil { return [] }
     let root = paths.run + "/r"
-    return ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted().filter {
-      ReplicaDirectory(root + "/" + $0).isHeld
-    }
+    let held = ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).filter { ReplicaDirectory(root + "/" + $0).isHeld }
+    return (held + LivingKeepers.lost(paths).keys).sorted()
   }
 
   /// Stops them by their own plans and waits for their ends.
@@ -30,8 +31,14 @@ public enum Leftovers {
 
   private static func stopAll(_ names: [String], _ paths: EnginePaths, _ each: @escaping @Sendable (String) -> Void) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
+      let lost = LivingKeepers.lost(paths)
       for name in names {
         group.addTask {
+          if let keeper = lost[name] {
+            try? ProcessHandle.send(.term, to: keeper)
+            await keeper.untilEnded()
+            return each(name)
+          }
           let directory = ReplicaDirectory(paths.replica(name))
           guard let link = try? await KeeperLink.connect(directory.socket, after: 0) else {
             throw EngineError(

@@ -13,6 +13,11 @@ struct ReplicaDirectory: Sendable {
   var socket: String { path + "/control.sock" }
   var keeperLog: String { path + "/keeper.log" }
 
+  var exists: Bool { FileManager.default.fileExists(atPath: path) }
+
+  /// Whether the keeper's control socket can be found there.
+  var hasSocket: Bool { FileManager.default.fileExists(atPath: socket) }
+
   /// What a later engine finds when the newest of the database is lost.
   private var intent: String { path + "/replica.json" }
 

@@ -27,15 +27,31 @@ extension ReplicaProcess {
     }
   }
 
+  /// Waits until it asks to be awaited longer than until then.
+  /// - Returns: until when, within its bound; nil when it has ended.
+  func untilExtended(beyond last: Instant?) async -> Instant? {
+    while !isEnded {
+      if let extendedUntil, last.map({ extendedUntil > $0 }) ?? true { return extendedUntil }
+      await withCheckedContinuation { leavingWaiters.append($0) }
+    }
+    return nil
+  }
+
   /// Sends a signal to the main process.
-  func signal(_ signal: Signal) { link?.send(signal) }
+  /// - Returns: why it could not be asked for.
+  @discardableResult
+  func signal(_ signal: Signal) async -> String? {
+    guard await isTellable() else { return "its keeper, \(keeper), speaks a newer protocol than this lastcall and was told nothing" }
+    link?.send(signal)
+    return nil
+  }
 
   /// Has the program read its configuration again.
   /// - Returns: why it did not.
   func reload() async -> String? {
     guard case .exec(let command)? = app.reload else {
-      if case .signal(let signal)? = app.reload { self.signal(signal) } else { self.signal(.hup) }
-      return nil
+      if case .signal(let signal)? = app.reload { return await self.signal(signal) }
+      return await signal(.hup)
     }
     return await beside.run(command, within: .seconds(60))
   }

@@ -13,20 +13,30 @@ actor ReplicaProcess {
   let port: Int?
   /// What it was started from.
   let app: App
-  private let context: EngineContext
+  let context: EngineContext
   private let listener: Descriptor?
   private let values: ReplicaValues
   /// Whose events it reports.
-  private let owner: String
+  let owner: String
+  /// Whether it was ready when it was last recorded.
+  let wasReady: Bool
   nonisolated let directory: ReplicaDirectory
   private(set) var keeper: Int32 = 0
   private(set) var main: Int32 = 0
-  private var mainStart: UInt64?
+  private(set) var mainStart: UInt64?
   private(set) var statusText = ""
   var link: KeeperLink?
   /// Which process the keeper is; nil until it has answered.
-  private var identity: ProcessIdentity?
+  private(set) var identity: ProcessIdentity?
+  /// Its keeper, when that cannot be reached any more.
+  var lost: ProcessIdentity?
+  /// Whether its keeper has said that nothing of it is left.
+  private var saidEnd = false
   private var lastSequence: Int64 = 0
+  /// What is known of the keeper's version, and whether it is to become another one.
+  var upgrade = KeeperUpgrade()
+  /// Those who wait until it has.
+  var upgradeWaiters: [CheckedContinuation<Void, Never>] = []
   /// A stop that was asked for, also when that was before the keeper could be told.
   private(set) var request: ReplicaRecord.Stop?
   /// Set when its keeper waits for its turn before the first signal.
@@ -35,17 +45,19 @@ actor ReplicaProcess {
   /// Ends an HTTP hook when its time is up.
   var hookClock = Alarm()
   var hook: Task<String?, Never>?
-  private var hasStarted = false
-  private(set) var saidReady = false
+  var hasStarted = false
+  var saidReady = false
   private(set) var saidStopping = false
   private var missedWatchdog = false
-  private var leavingWaiters: [CheckedContinuation<Void, Never>] = []
+  /// Until when it has asked to be awaited, as far as its keeper lets it.
+  var extendedUntil: Instant?
+  var leavingWaiters: [CheckedContinuation<Void, Never>] = []
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
-  private(set) var isEnded = false
+  var isEnded = false
   /// How the program ended; nil while it runs, or when its keeper died before it could tell.
   private(set) var exitStatus: ExitStatus?
   /// Whether something of it may still run, though its keeper is gone.
-  private(set) var isInDoubt = false
+  var isInDoubt = false
   /// Whether its stop has begun, before its keeper is asked.
   var isLeaving = false
   private(set) var lastProbe = ""
@@ -61,6 +73,7 @@ actor ReplicaProcess {
   init(_ record: ReplicaRecord, app: App, listener: Descriptor?, context: EngineContext) {
     name = record.name
     owner = record.app
+    wasReady = record.readySince != nil
     port = record.port
     startedAt = Instant(nanoseconds: record.startedAt)
     self.app = app
@@ -150,6 +163,7 @@ actor ReplicaProcess {
 
   /// Takes over what an earlier engine has started. Returns when it is followed again, or has ended.
   func adopt() async {
+    if !directory.exists, let keeper = LivingKeepers.lost(context.paths)[name] { return await follow(lost: keeper) }
     var pause = TimeSpan.milliseconds(1)
     let limit = Clock.now + Self.answerBound
     if let processes = directory.processes() { (main, mainStart) = (processes.main, processes.mainStart) }
@@ -203,12 +217,13 @@ actor ReplicaProcess {
   }
 
   /// The same whichever engine tells of it: the keeper, and which of its events.
-  private func key(_ what: String) -> String? {
+  func key(_ what: String) -> String? {
     identity.map { "\(ReplicaRecord.currentBoot)/\($0.pid)/\($0.startTime)/\(what)" }
   }
 
   private func take(_ message: KeeperMessage) async {
-    if message.reply == "keeper" { greeted(message) }
+    if message.reply == "keeper" { await greeted(message) }
+    if message.ok == false { await refused(message.error) }
     if let sequence = message.seq, message.event != nil {
       guard sequence > lastSequence else { return }
       lastSequence = sequence
@@ -225,6 +240,9 @@ actor ReplicaProcess {
     case "notifyStopping":
       saidStopping = true
       wakeLeavingWaiters()
+    case "notifyExtend":
+      extendedUntil = message.until.map { Instant(nanoseconds: $0) } ?? extendedUntil
+      wakeLeavingWaiters()
     case "notifyStatus": statusText = message.status ?? ""
     case "step":
       turn?.began(message.step ?? 0)
@@ -240,25 +258,26 @@ actor ReplicaProcess {
       exitStatus = message.exitStatus
       endedByItself = turn?.hasCome != true
       wakeTurnWaiters()
+    case "ended": saidEnd = true
     default: break
     }
     if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
   }
 
-  private func greeted(_ message: KeeperMessage) {
+  private func greeted(_ message: KeeperMessage) async {
     keeper = message.keeper ?? keeper
     main = message.main ?? main
     mainStart = message.mainStart ?? mainStart
     if identity == nil { identity = ProcessRecord(pid: keeper)?.identity }
-    if message.ready == true {
-      saidReady = true
-      wakeReadyWaiters()
-    }
+    // Its start may be too long ago for its keeper to tell of it again.
+    if main > 0 { hasStarted = true }
+    if message.ready == true { saidReady = true }
+    wakeReadyWaiters()
     statusText = message.status ?? statusText
+    await know(message)
   }
 
-  private func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String, _ message: KeeperMessage? = nil, key: String? = nil) async
-  {
+  func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String, _ message: KeeperMessage? = nil, key: String? = nil) async {
     let key = key ?? message?.seq.flatMap { self.key("\($0)") }
     await context.reporter.report(EngineEvent(app: owner, replica: name, kind: kind, reason: reason, message: text, key: key))
   }
@@ -269,15 +288,23 @@ actor ReplicaProcess {
     link?.close()
     if let record = directory.exit() {
       exitStatus = record.exitStatus ?? exitStatus
-    } else {
+    } else if !saidEnd {
       endedByItself = turn?.hasCome != true
       await sweep()
     }
     over()
   }
 
-  private func over() {
+  /// Takes in who keeps it and who its program is, when nobody can be asked.
+  func know(_ keeper: Int32, main: ProcessIdentity?) {
+    self.keeper = keeper
+    if let main { (self.main, mainStart) = (main.pid, main.startTime) }
+    statusText = "it cannot be asked: its run directory was deleted"
+  }
+
+  func over() {
     isEnded = true
+    upgradeEnded()
     wakeReadyWaiters()
     wakeLeavingWaiters()
     wakeTurnWaiters()
@@ -287,27 +314,6 @@ actor ReplicaProcess {
 
   /// The key of the event that says how it ended.
   var endKey: String? { key("end") }
-
-  /// The keeper was killed: what it kept is stopped by us. Doubt whether that was all blocks the replacement, loudly.
-  private func sweep() async {
-    let survivors = Survivors(main: main, mainStart: mainStart, lock: directory.lock)
-    let count = survivors.find().count
-    if main > 0 || count > 0 {
-      let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"
-      await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)", key: key("lost"))
-    }
-    let deadline = min(Clock.now + plan.grace, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
-    await survivors.stop(by: plan.firstSignal, deadline: deadline)
-    guard directory.isHeld else { return }
-    isInDoubt = true
-    await report(
-      .warning, "Doubt",
-      "something of \(name) still runs and cannot be seen; no other replica takes its place. fuser \(directory.lock) names it")
-    while directory.isHeld, request.map({ Clock.now < Instant(nanoseconds: $0.deadline) }) ?? true {
-      try? await TaskThreads.sleep(.seconds(1))
-    }
-    isInDoubt = directory.isHeld
-  }
 
   /// Waits until nothing of the replica is left.
   func untilEnded() async {
@@ -383,8 +389,10 @@ actor ReplicaProcess {
 
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline. A second request can only come earlier.
   func stop(_ request: ReplicaRecord.Stop) {
+    let isFirst = self.request == nil
     self.request = request
     if let link { tell(request, link) }
+    if isFirst { tellLost() }
   }
 
   private func tell(_ request: ReplicaRecord.Stop, _ link: KeeperLink) {
@@ -407,7 +415,10 @@ actor ReplicaProcess {
   }
 
   /// Skips to the plan's next signal.
-  func escalate() { link?.escalate(id: RequestIDs.next()) }
+  func escalate() async {
+    guard await isTellable() else { return }
+    link?.escalate(id: RequestIDs.next())
+  }
 
   /// Why it is not ready, as far as is known.
   var notReadyReason: String {

@@ -90,6 +90,9 @@ actor Sidecars {
     }
   }
 
+  /// Has their keepers become the one that is installed now.
+  func bringKeepersUpToDate() async { for sidecar in kept { await sidecar.process?.bringKeeperUpToDate() } }
+
   private func follow(_ process: ReplicaProcess, _ record: ReplicaRecord, _ index: Int) async {
     await process.untilEnded()
     let event = EngineEvent(

@@ -10,23 +10,42 @@ struct Survivors {
   let main: Int32
   /// When it started, in clock ticks since boot; nil when that is not known.
   let mainStart: UInt64?
-  /// The path of the replica's lock.
-  let lock: String
+  /// Where its lock is.
+  let directory: ReplicaDirectory
 
   /// The living ones that can be seen.
   func find() -> [ProcessIdentity] {
-    var file = stat()
-    guard stat(lock, &file) == 0 else { return [] }
+    // Somebody may have deleted it.
+    var lock = stat()
+    let file = stat(directory.lock, &lock) == 0 ? lock : nil
     // A session's number is not given again while it has members, but after that: whoever has it now may be a stranger.
     let session = main > 0 && ProcessRecord(pid: main).map { $0.identity.startTime == mainStart } ?? true ? main : 0
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return names.compactMap { Int32($0) }.filter { $0 != getpid() }.compactMap { pid in
-      guard let record = ProcessRecord(pid: pid), !record.isZombie else { return nil }
-      return session > 0 && record.session == session || Self.holds(pid, file) ? record.identity : nil
+    return Self.processes { record in
+      session > 0 && record.session == session || file.map { Self.holds(record.identity.pid, $0) } ?? false
     }
   }
 
-  private static func holds(_ pid: Int32, _ file: stat) -> Bool {
+  /// Others that say by their environment (LASTCALL_REPLICA, which keepers set) that they are of the replica: they may be, but whoever was
+  /// started by one of it, for whatever, says so too.
+  func suspects() -> [ProcessIdentity] {
+    let mark = Array("LASTCALL_REPLICA=\(directory.path)".utf8)
+    let sure = Set(find())
+    return Self.processes { record in
+      !sure.contains(record.identity)
+        && ProcessTree.read(record.identity.pid, "environ", limit: 1 << 20).split(separator: 0).contains { $0.elementsEqual(mark) }
+    }
+  }
+
+  private static func processes(_ isMeant: (ProcessRecord) -> Bool) -> [ProcessIdentity] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return names.compactMap { Int32($0) }.filter { $0 != getpid() }.compactMap { pid in
+      guard let record = ProcessRecord(pid: pid), !record.isZombie else { return nil }
+      return isMeant(record) ? record.identity : nil
+    }
+  }
+
+  /// Whether a process has that file open.
+  static func holds(_ pid: Int32, _ file: stat) -> Bool {
     let directory = "/proc/\(pid)/fd/"
     let names = (try? FileManager.default.contentsOfDirectory(atPath: directory)) ?? []
     return names.contains { name in
