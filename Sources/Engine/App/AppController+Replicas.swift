@@ -15,7 +15,7 @@ extension AppController {
           await keep(sidecars, number)
           try await sidecars.start()
         }
-        try await process.launch(record)
+        try await process.launch(record, given: await estate(for: number))
       }
     }
   }
@@ -54,8 +54,11 @@ extension AppController {
         status?.isSuccess == true || wasAsked ? .normal : .warning, "Exited", "\(process.name) \(ExitWords.of(status))", process.name,
         key: await process.endKey)
     }
+    let legacy = await process.legacy
     gone(number)
+    settleEstate(of: number, legacy)
     feed(.ended(number, Self.ending(status, process.app)))
+    dropEstates(missing: rollout.missing)
   }
 
   /// What is written in `exits` goes before the restart policy.

@@ -23,6 +23,10 @@ actor AppController {
   /// What runs beside replicas.
   var sidecars: [ReplicaNumber: Sidecars] = [:]
   var ports = ReplicaPorts()
+  /// Who is given what by whom of what replicas have stored, by who is to start; and what those that have ended have left.
+  var inheritance = Inheritance()
+  var givers: [ReplicaNumber: ReplicaNumber] = [:]
+  var estates: [ReplicaNumber: Estate] = [:]
   let proxy: ProxyController?
   /// The revisions that are kept, by number.
   private(set) var revisions: [Int: RevisionRecord] = [:]
@@ -264,6 +268,7 @@ actor AppController {
       keep(record)
       let inherited = spec.listen?.via == .socket ? listener?.descriptor : nil
       processes[number] = ReplicaProcess(record, app: spec, listener: inherited, context: context)
+      if spec.notify.store > 0 { appointHeir(number, of: revision) }
       deeds.append(.start(number))
     case .stop(let number):
       guard var record = records[number], let process = processes[number] else { return }
@@ -338,6 +343,7 @@ actor AppController {
   private func refuse(_ number: ReplicaNumber, _ failure: any Error) {
     note(.warning, "Failed", "\(name(number)) is not started, since that could not be written down: \(failure)", name(number))
     gone(number)
+    settleEstate(of: number, nil)
     feed(.ended(number, .failed))
   }
 

@@ -154,6 +154,7 @@ extension App {
     listen = nil
     sidecars = []
     reload = nil
+    notify.store = 0
     container = nil
   }
 }
