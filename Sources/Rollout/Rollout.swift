@@ -85,6 +85,12 @@ public struct Rollout: Sendable {
   /// All replicas that have not ended, the oldest first. Sorts them: for showing, not for every event.
   public var replicas: [Replica] { fleet.replicas.values.sorted { $0.number < $1.number } }
 
+  /// The same in no order, for what is asked at every start.
+  public var unordered: some Collection<Replica> { fleet.replicas.values }
+
+  /// How many replicas are to be started yet, unless something else is asked for.
+  public var missing: Int { max(0, wanted - fleet.running) }
+
   /// How many replicas have not ended.
   public var count: Int { fleet.count }
 

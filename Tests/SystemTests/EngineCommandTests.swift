@@ -31,8 +31,9 @@ import Testing
     #expect(diff == "~ web: command: [sh, -c, 'sleep 2000'], was [sh, -c, 'sleep 1000']\n")
     #expect(try await lastcall(workspace, "deploy").contains("RolloutComplete"))
     #expect(try await lastcall(workspace, "diff").isEmpty)
-    try await lastcall(workspace, "scale", "web=4")
-    #expect(try await workspace.rows().count == 4)
+    let scale = try await lastcall(workspace, "scale", "web=4")
+    let scaled = try await workspace.rows().map { "\($0.name) \($0.state)" }
+    #expect(scaled.count == 4, "\(scaled)\n\(scale)")
     // A change of something else leaves the number that was asked for.
     try file(workspace, seconds: 3000, "    replicas: 2\n")
     try await lastcall(workspace, "deploy")

@@ -6,35 +6,35 @@ import Testing
 /// Keepers of another version than the lastcall-keeper that is installed: they become that one, or go on as they are, and their programs
 /// notice neither.
 @Suite(.serialized) struct EngineKeeperVersionTests {
-  /// A workspace with an installation of its own.
-  private func workspace() throws -> Workspace {
+  /// A workspace with an installation of its own. Another process makes it: who has a program open for writing when a test beside us forks
+  /// could not run it (ETXTBSY).
+  private func workspace() async throws -> Workspace {
     var workspace = try Product.workspace()
     let binaries = workspace.directory + "/bin"
     try FileManager.default.createDirectory(atPath: binaries, withIntermediateDirectories: false)
-    for name in ["lastcall-init", "lastcall-keeper"] {
-      try FileManager.default.copyItem(atPath: Product.path(name), toPath: binaries + "/" + name)
-    }
+    let copies = try workspace.start("/bin/cp", [Product.path("lastcall-init"), Product.path("lastcall-keeper"), binaries])
+    #expect(await copies.ended() == .code(0), "\(copies.output)")
     workspace.variables["LASTCALL_INIT"] = binaries + "/lastcall-init"
     return workspace
   }
 
   /// Installs a lastcall-keeper in which a text is another, as a package does it: beside the old one, then renamed.
-  private func install(_ workspace: Workspace, with text: String, for old: String) throws {
-    let path = workspace.directory + "/bin/lastcall-keeper"
-    var binary = try Data(contentsOf: URL(fileURLWithPath: path))
-    var count = 0
-    while let range = binary.range(of: Data(old.utf8)) {
-      binary.replaceSubrange(range, with: Data(text.utf8))
-      count += 1
-    }
-    try #require(count > 0 && text.utf8.count == old.utf8.count)
-    try binary.write(to: URL(fileURLWithPath: path + ".new"))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path + ".new")
-    guard rename(path + ".new", path) == 0 else { throw SystemError(code: errno) }
+  private func install(_ workspace: Workspace, with text: String, for old: String) async throws {
+    let script = """
+      import os, sys
+      old, new = (word.encode().decode("unicode_escape").encode() for word in sys.argv[1:])
+      binary = open("bin/lastcall-keeper", "rb").read()
+      assert old in binary and len(old) == len(new)
+      with open("bin/new", "wb") as file: file.write(binary.replace(old, new))
+      os.chmod("bin/new", 0o755)
+      os.rename("bin/new", "bin/lastcall-keeper")
+      """
+    let installation = try workspace.start("/usr/bin/python3", ["-c", script, old, text])
+    try #require(await installation.ended() == .code(0), "\(installation.output)")
   }
 
-  private func installNewer(_ workspace: Workspace) throws {
-    try install(workspace, with: "lastcall-init 0.1.9", for: "lastcall-init 0.1.0")
+  private func installNewer(_ workspace: Workspace) async throws {
+    try await install(workspace, with: "lastcall-init 0.1.9", for: "lastcall-init 0.1.0")
   }
 
   private struct Kept: Equatable {
@@ -67,14 +67,14 @@ import Testing
   }
 
   @Test func anEngineThatComesBackHasKeepersBecomeTheNewOne() async throws {
-    let workspace = try workspace()
+    let workspace = try await workspace()
     try writers(workspace)
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
     let before = try await kept(workspace)
     up.send(.kill)
     _ = await up.ended()
-    try installNewer(workspace)
+    try await installNewer(workspace)
     let again = try workspace.lastcall("up")
     try await again.says("is now lastcall-keeper 0.1.9, was 0.1.0", times: 2)
     #expect(try await kept(workspace) == before)
@@ -88,7 +88,7 @@ import Testing
   }
 
   @Test func aDeployHasKeepersBecomeTheNewOne() async throws {
-    let workspace = try workspace()
+    let workspace = try await workspace()
     let port = try freePort()
     try workspace.write(
       "lastcall.yaml",
@@ -105,7 +105,7 @@ import Testing
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
     let before = try await kept(workspace)
-    try installNewer(workspace)
+    try await installNewer(workspace)
     let deploy = try workspace.lastcall("deploy")
     #expect(await deploy.ended() == .code(0))
     #expect(deploy.output.contains("the keeper of web-1 is now lastcall-keeper 0.1.9"), "\(deploy.output)")
@@ -125,12 +125,12 @@ import Testing
   }
 
   @Test func aKeeperThatCannotBecomeTheOtherGoesOn() async throws {
-    let workspace = try workspace()
+    let workspace = try await workspace()
     try workspace.write("lastcall.yaml", Workspace.sleeper("    update: { settle: 0s }\n"))
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
     let before = try await kept(workspace)
-    try install(workspace, with: "lastcall-keeper state 9\n", for: "lastcall-keeper state 1\n")
+    try await install(workspace, with: "lastcall-keeper state 9\\n", for: "lastcall-keeper state 1\\n")
     for _ in 0..<2 {
       let deploy = try workspace.lastcall("deploy")
       #expect(await deploy.ended() == .code(0), "\(deploy.output)")
@@ -182,14 +182,14 @@ import Testing
     """
 
   @Test func aKeeperOfANewerProtocolIsFollowedAndStoppedAndNothingElse() async throws {
-    let workspace = try workspace()
+    let workspace = try await workspace()
     try workspace.write("lastcall.yaml", Workspace.sleeper("    update: { settle: 0s }\n    reload: { signal: HUP }\n"))
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
     let before = try await kept(workspace)
     up.send(.kill)
     _ = await up.ended()
-    try installNewer(workspace)
+    try await installNewer(workspace)
     let relay = try workspace.start("/usr/bin/python3", ["-c", Self.relay, try #require(workspace.runFile("/web-1/control.sock"))])
     try await relay.says("relaying")
     let again = try workspace.lastcall("up")

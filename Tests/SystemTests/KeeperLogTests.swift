@@ -211,7 +211,7 @@ import Testing
   }
 
   @Test(
-    arguments: InitBinary.all, [["--log-size", "many"], ["--log-full", "wait"], ["--log-keep"], ["--store", "201"], ["--watchdog=-1"]])
+    arguments: InitBinary.all, [["--log-size", "many"], ["--log-full", "wait"], ["--log-keep"], ["--store", "254"], ["--watchdog=-1"]])
   func wrongOptionsAreSaid(binary: InitBinary, options: [String]) async throws {
     let scratch = try ScratchDirectory()
     let run = try InitRun(binary.keeper.path, [scratch.path] + options, in: scratch)

@@ -84,22 +84,25 @@ import Testing
       signal.signal(signal.SIGUSR1, lambda *_: (a.close(), b.close()))
       signal.signal(signal.SIGUSR2, lambda *_: (say("STATUS=told the other"), barrier(), print("again", flush=True)))
       """
-    let options = ["--store", "2", "--watchdog", "2000000"]
+    // One that another replica had stored comes behind the listener and is stored from the start.
+    let options = ["--store", "3", "--stored", "0", "--watchdog", "2000000"]
     let listener = try Path("/dev/null").open(O_RDONLY)
     defer { listener.close() }
+    let old = try Path("/dev/zero").open(O_RDONLY)
+    defer { old.close() }
     var environment = ["SPEAKER=\(KeeperNotifyTests.speaker)", "SAID=\(says)"]
-    environment += ["LISTEN_FDS=1", "LISTEN_FDNAMES=web"]
+    environment += ["LISTEN_FDS=2", "LISTEN_FDNAMES=web:old"]
     let replica = try InitReplica(binary, options, "exec python3 -c \"$SPEAKER\"", environment: environment) { program in
-      program.placed = [listener]
+      program.placed = [listener, old]
       program.writesListenPid = true
     }
     try await replica.line("said")
     try await Self.upgrade(replica, to: binary.keeper.path)
     let client = try await replica.client()
     let status = try await client.answer("status")
-    #expect(status["ready"] as? Bool == true && status["status"] as? String == "all is well" && status["stored"] as? Int == 2)
+    #expect(status["ready"] as? Bool == true && status["status"] as? String == "all is well" && status["stored"] as? Int == 3)
     let handed = try await client.listeners()
-    #expect(handed.listeners == 1 && handed.named.map(\.name) == ["web", "state", "pair"])
+    #expect(handed.listeners == 1 && handed.named.map(\.name) == ["web", "old", "state", "pair"])
     for (_, descriptor) in handed.named { descriptor.close() }
     try await client.send("follow 0\n")
     _ = try await client.event("watchdog")

@@ -28,7 +28,7 @@ extension AppController {
           await keep(sidecars, number)
           try await sidecars.start()
         }
-        try await process.launch(record)
+        try await process.launch(record, given: await estate(for: number))
       }
     }
   }
@@ -67,8 +67,9 @@ extension AppController {
       note(isFailure ? .warning : .normal, "Exited", "\(process.name) \(words)", process.name, key: await process.endKey)
     }
     if let record = ledger.records[number] { await context.ended.add(record, of: app.replicas) }
+    let legacy = await process.legacy
     gone(number)
-    ended(number, Self.ending(status, process.app))
+    ended(number, Self.ending(status, process.app), leaving: legacy)
   }
 
   /// What a replica that failed wrote last, for the end of a sentence.

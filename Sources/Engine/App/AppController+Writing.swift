@@ -53,7 +53,7 @@ extension AppController {
   private func refuse(_ number: ReplicaNumber, _ failure: any Error) {
     note(.warning, "Failed", "\(name(number)) is not started, since that could not be written down: \(failure)", name(number))
     gone(number)
-    ended(number, .failed)
+    ended(number, .failed, leaving: nil)
   }
 
   /// Nothing is left of a replica.

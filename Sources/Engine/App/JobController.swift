@@ -61,7 +61,10 @@ actor JobController: AppController {
 
   func serve(_ process: ReplicaProcess, _ number: ReplicaNumber, since began: Instant) async {}
 
-  func ended(_ number: ReplicaNumber, _ ending: Ending) {
+  /// A run is nobody's heir.
+  func estate(for number: ReplicaNumber) async -> Estate? { nil }
+
+  func ended(_ number: ReplicaNumber, _ ending: Ending, leaving estate: Estate?) {
     forgetDrain(number)
     feed(.ended(number, ending))
   }

@@ -12,6 +12,10 @@ actor ServiceController: AppController {
   nonisolated let proxy: ProxyController?
   var ledger: Ledger
   var rollout: Rollout
+  /// Who is given what by whom of what replicas have stored, by who is to start; and what those that have ended have left.
+  var inheritance = Inheritance()
+  var givers: [ReplicaNumber: ReplicaNumber] = [:]
+  var estates: [ReplicaNumber: Estate] = [:]
   private var alarm = Alarm()
   /// How long a full stop waits for queued connections to be accepted.
   private static let queueBound = TimeSpan.seconds(1)
@@ -51,7 +55,11 @@ actor ServiceController: AppController {
     feed(.desired(Desired(replicas: replicas, revision: revision), bounds: Self.bounds(app)))
   }
 
-  func ended(_ number: ReplicaNumber, _ ending: Ending) { feed(.ended(number, ending)) }
+  func ended(_ number: ReplicaNumber, _ ending: Ending, leaving estate: Estate?) {
+    settleEstate(of: number, estate)
+    feed(.ended(number, ending))
+    dropEstates(missing: rollout.missing)
+  }
 
   func feed(_ event: Rollout.Event) {
     for action in rollout.handle(event, at: Clock.now) { carryOut(action) }
@@ -60,7 +68,9 @@ actor ServiceController: AppController {
 
   private func carryOut(_ action: Rollout.Action) {
     switch action {
-    case .start(let number, let revision): plan(number, revision: revision)
+    case .start(let number, let revision):
+      plan(number, revision: revision)
+      if (ledger.revisions[revision]?.spec ?? app).notify.store > 0 { appointHeir(number, of: revision) }
     case .stop(let number): planStop(number)
     case .arm(let moment): alarm.set(moment) { await self.feed(.clock) }
     case .note(let note): tell(note)

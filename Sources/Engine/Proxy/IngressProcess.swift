@@ -151,6 +151,7 @@ extension App {
     logs = app.logs
     update = app.update
     ready = Readiness(.notify)
+    notify.store = 0
     stop = Stop(grace: app.stop.grace)
   }
 }

@@ -13,6 +13,8 @@ struct KeeperCommand: Sendable {
   let keeperBinary: String
   /// Whether it inherits sockets, and under which names (sd_listen_fds(3)).
   let inheritedNames: [String]
+  /// What is stored for it from the start; its names are the last of the inherited ones.
+  var stored: [Estate.Entry] = []
   /// The environment for programs.
   let inherited: [String: String]
   /// Whether it waits before the first signal until it is told that its turn has come.
@@ -26,6 +28,8 @@ struct KeeperCommand: Sendable {
     let extend = app.notify.extend > .zero ? app.update.deadline + app.notify.extend : .zero
     words += ["--log-full", app.logs.full.rawValue, "--extend", Self.text(extend)]
     if let watchdog = app.notify.watchdog { words += ["--watchdog", "\(watchdog.nanoseconds / 1_000)"] }
+    if app.notify.store > 0 { words += ["--store", "\(app.notify.store)"] }
+    if !stored.isEmpty { words += ["--stored", stored.map { $0.isPolled ? "1" : "0" }.joined()] }
     if let user = try app.user?.identity() { words += ["--notify-user", "\(user.user)"] }
     words += ["--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor)]
     words += ["--reserve", Self.text(plan.reserve), "--until", plan.until == .main ? "main" : "tree", "--"]

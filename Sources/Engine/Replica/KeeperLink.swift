@@ -27,6 +27,7 @@ struct KeeperMessage: Decodable, Sendable {
   var lines: Int64?
   var microseconds: Int64?
   var until: Int64?
+  var stored: Int?
   var ok: Bool?
   var error: String?
 

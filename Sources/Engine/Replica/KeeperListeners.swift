@@ -1,35 +1,198 @@
 import CLinux
+import Dispatch
+import Foundation
 import Linux
 import StopPlan
 
-/// The listening sockets that a keeper holds for its program, sent over its control socket (SCM_RIGHTS, unix(7)).
+/// What a program has stored with its keeper (sd_pid_notify_with_fds(3), FDSTORE=1), in copies that are closed with this.
+final class Estate: Sendable {
+  struct Entry: Sendable {
+    var descriptor: Descriptor
+    /// Its FDNAME.
+    var name: String
+    /// Whether it is dropped when its other end is gone (FDPOLL=1).
+    var isPolled: Bool
+  }
+
+  let entries: [Entry]
+
+  init(_ entries: [Entry]) { self.entries = entries }
+
+  deinit { for entry in entries { entry.descriptor.close() } }
+}
+
+/// The descriptors that a keeper hands over by its control socket (SCM_RIGHTS, unix(7)), in as many replies as they need.
+struct KeeperDescriptors {
+  /// The listeners that it was started with.
+  private(set) var listeners: [Descriptor] = []
+  private var stored: [Estate.Entry] = []
+  /// Whether all have come.
+  private(set) var isWhole = false
+  private var text: [UInt8] = []
+  private var arrived: [Descriptor] = []
+
+  /// Takes in what has come. Descriptors come with the bytes of the reply that names them, or after earlier ones.
+  mutating func take(_ message: UnixSocket.Message) {
+    text += message.bytes
+    arrived += message.descriptors
+    while let end = text.firstIndex(of: UInt8(ascii: "\n")) {
+      let line = Data(text[..<end])
+      text.removeFirst(end + 1)
+      // Events come in between.
+      guard let reply = try? JSONDecoder().decode(Reply.self, from: line), reply.reply == "listeners" else { continue }
+      sort(reply)
+    }
+  }
+
+  private mutating func sort(_ reply: Reply) {
+    let names = reply.names?.components(separatedBy: ":") ?? []
+    let polled = Array((reply.polled ?? "").utf8)
+    let count = min(reply.count ?? 0, arrived.count)
+    let listening = min(reply.listeners ?? count, count)
+    for (index, descriptor) in arrived.prefix(count).enumerated() {
+      guard index >= listening else {
+        listeners.append(descriptor)
+        continue
+      }
+      let place = index - listening
+      stored.append(
+        Estate.Entry(
+          descriptor: descriptor, name: index < names.count ? names[index] : "stored",
+          isPolled: place >= polled.count || polled[place] == UInt8(ascii: "1")))
+    }
+    arrived.removeFirst(count)
+    isWhole = reply.more != true
+  }
+
+  /// What the program has stored, for whoever closes it; the rest is closed.
+  mutating func takeEstate() -> Estate {
+    defer { (listeners, stored, arrived) = ([], [], []) }
+    for descriptor in listeners + arrived { descriptor.close() }
+    return Estate(stored)
+  }
+
+  /// The listeners, ours to close; the rest is closed.
+  mutating func takeListeners() -> [Descriptor] {
+    defer { (listeners, stored, arrived) = ([], [], []) }
+    for descriptor in stored.map(\.descriptor) + arrived { descriptor.close() }
+    return listeners
+  }
+
+  private struct Reply: Decodable {
+    var reply: String?
+    var count: Int?
+    var listeners: Int?
+    var names: String?
+    var polled: String?
+    var more: Bool?
+  }
+}
+
+/// Asks a keeper for what it holds.
 enum KeeperListeners {
   /// How long a keeper may take to answer.
   private static let patience = TimeSpan.seconds(5)
 
-  /// Asks a keeper, at an engine's start, when nobody else waits for us.
+  /// The listening sockets that it holds for its program, at an engine's start, when nobody else waits for us.
   /// - Parameter path: the keeper's control socket.
-  /// - Returns: all that it holds, ours to close; empty when there is none, or it does not answer.
+  /// - Returns: all of them, ours to close; empty when there is none, or it does not answer.
   static func fetch(_ path: String) -> [Descriptor] {
-    guard let socket = try? UnixSocket.connect(to: Path(string: path)) else { return [] }
+    var found = ask(path)
+    return found.takeListeners()
+  }
+
+  /// What its program has stored by now.
+  static func estate(_ path: String) async -> Estate {
+    await withCheckedContinuation { continuation in
+      Thread.detachNewThread {
+        var found = ask(path)
+        continuation.resume(returning: found.takeEstate())
+      }
+    }
+  }
+
+  private static func ask(_ path: String) -> KeeperDescriptors {
+    var found = KeeperDescriptors()
+    guard let socket = try? UnixSocket.connect(to: Path(string: path)) else { return found }
     defer { socket.close() }
-    guard (try? socket.send(Array("listeners\n".utf8))) != nil else { return [] }
+    guard (try? socket.send(Array("listeners\n".utf8))) != nil else { return found }
     let limit = Clock.now + patience
-    var found: [Descriptor] = []
-    // The first line is the greeting.
-    var lines = 0
-    while lines < 2, Clock.now < limit {
+    while !found.isWhole, Clock.now < limit {
       var entry = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
       _ = lc_poll(&entry, 1, max(0, (limit - Clock.now).nanoseconds))
       do throws(SystemError) {
         let message = try UnixSocket.receive(socket, limit: 4096)
-        found += message.descriptors
         if message.bytes.isEmpty { break }
-        lines += message.bytes.count { $0 == UInt8(ascii: "\n") }
+        found.take(message)
       } catch {
         if error != .wouldBlock { break }
       }
     }
     return found
+  }
+}
+
+/// A connection to a keeper that is there for what its program has stored when it ends: that comes with the connection's end.
+actor Custody {
+  private var found = KeeperDescriptors()
+  private var isOver = false
+  private var wasHeard = false
+  private var waiter: CheckedContinuation<Void, Never>?
+  private let socket: Descriptor
+  /// Dispatch sources may be used by any thread; their type does not say so.
+  private nonisolated(unsafe) let source: any DispatchSourceRead
+
+  /// Connects to a keeper; nil when there is none.
+  static func begin(_ path: String) -> Custody? {
+    guard let custody = Custody(path) else { return nil }
+    Task { await custody.run() }
+    return custody
+  }
+
+  private init?(_ path: String) {
+    guard let socket = try? UnixSocket.connect(to: Path(string: path)) else { return nil }
+    // Nothing of what has been is wanted again.
+    guard (try? socket.send(Array("follow \(Int64.max)\n".utf8))) != nil else {
+      socket.close()
+      return nil
+    }
+    self.socket = socket
+    source = DispatchSource.makeReadSource(fileDescriptor: socket.number, queue: .global())
+    source.setCancelHandler { socket.close() }
+  }
+
+  /// Takes what comes, to the connection's end.
+  private func run() async {
+    let arrivals = AsyncStream<Void>(bufferingPolicy: .bufferingNewest(1)) { continuation in
+      source.setEventHandler { continuation.yield() }
+      source.resume()
+    }
+    for await _ in arrivals where !receive() { return source.cancel() }
+  }
+
+  /// - Returns: false when the keeper has ended, or become another one.
+  private func receive() -> Bool {
+    while true {
+      do throws(SystemError) {
+        let message = try UnixSocket.receive(socket, limit: 65_536)
+        if message.bytes.isEmpty { break }
+        wasHeard = true
+        found.take(message)
+      } catch {
+        if error == .wouldBlock { return true }
+        break
+      }
+    }
+    isOver = true
+    waiter?.resume()
+    waiter = nil
+    return false
+  }
+
+  /// Waits for the end of the connection.
+  /// - Returns: what the program had stored; nil when the keeper has ended before it has taken the connection.
+  func untilEnded() async -> Estate? {
+    if !isOver { await withCheckedContinuation { waiter = $0 } }
+    return wasHeard ? found.takeEstate() : nil
   }
 }

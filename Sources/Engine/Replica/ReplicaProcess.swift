@@ -33,6 +33,12 @@ actor ReplicaProcess {
   /// Whether its keeper has said that nothing of it is left.
   private var saidEnd = false
   private var lastSequence: Int64 = 0
+  /// There from when the program has stored something, or is to stop, for what is stored when it ends.
+  var custody: Custody?
+  /// What it was given at its start, until its keeper is seen to have it.
+  var given: Estate?
+  /// What it had stored when it ended.
+  var estate: Estate?
   /// What is known of the keeper's version, and whether it is to become another one.
   var upgrade = KeeperUpgrade()
   /// Those who wait until it has.
@@ -87,17 +93,21 @@ actor ReplicaProcess {
 
   nonisolated var plan: StopPlan { app.stop.plan(for: values) }
 
-  private var command: KeeperCommand {
+  private var command: KeeperCommand { command([]) }
+
+  private func command(_ stored: [Estate.Entry]) -> KeeperCommand {
     KeeperCommand(
       app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary,
-      inheritedNames: listener == nil ? [] : [app.name], inherited: context.environment, waits: turn != nil)
+      inheritedNames: (listener == nil ? [] : [app.name]) + stored.map(\.name), stored: stored, inherited: context.environment,
+      waits: turn != nil)
   }
 
   // MARK: - Start
 
   /// Starts the keeper, which starts the program, and follows what it says.
   /// - Parameter record: what is kept of it in the run directory too, for an engine that has lost the newest of its database.
-  func launch(_ record: ReplicaRecord) async throws {
+  /// - Parameter estate: what another has stored and this one is given, as far as it may store itself.
+  func launch(_ record: ReplicaRecord, given estate: Estate? = nil) async throws {
     // Who is not wanted any more is not started.
     if request != nil { return over() }
     var record = record
@@ -109,13 +119,15 @@ actor ReplicaProcess {
       throw error
     }
     defer { lock.close() }
-    do { try await startKeeper(lock) } catch {
+    do { try await startKeeper(lock, given: estate) } catch {
       await keeperEnded()
       throw error
     }
   }
 
-  private func startKeeper(_ lock: Descriptor) async throws {
+  private func startKeeper(_ lock: Descriptor, given estate: Estate?) async throws {
+    let stored = Array((estate?.entries ?? []).prefix(app.notify.store))
+    let command = self.command(stored)
     if app.user != nil { try context.paths.letThrough(to: name) }
     let output = try Path(string: directory.keeperLog).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
     defer { output.close() }
@@ -128,9 +140,11 @@ actor ReplicaProcess {
     program.directory = Path(string: app.directory)
     program.group = .session
     // The lock goes on to the program: while something of the replica lives, it is held.
-    program.placed = [listener, lock].compactMap { $0 }
-    program.writesListenPid = listener != nil
+    program.placed = [listener].compactMap { $0 } + stored.map(\.descriptor) + [lock]
+    program.writesListenPid = !command.inheritedNames.isEmpty
     keeper = try await context.children.start(program)
+    // Until its keeper has them; one that ends at once may never say so.
+    given = estate
     try await connectAtStart()
   }
 
@@ -200,6 +214,7 @@ actor ReplicaProcess {
       guard let next = await reconnect() else { break }
       link = next
       self.link = next
+      await endCustody()
       if let request { tell(request, next) }
     }
     await keeperEnded()
@@ -259,6 +274,7 @@ actor ReplicaProcess {
       endedByItself = turn?.hasCome != true
       wakeTurnWaiters()
     case "ended": saidEnd = true
+    case "fdStored": takeCustody()
     default: break
     }
     if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
@@ -274,6 +290,7 @@ actor ReplicaProcess {
     if message.ready == true { saidReady = true }
     wakeReadyWaiters()
     statusText = message.status ?? statusText
+    if message.stored ?? 0 > 0 { takeCustody() }
     await know(message)
   }
 
@@ -286,6 +303,7 @@ actor ReplicaProcess {
 
   private func keeperEnded() async {
     link?.close()
+    await endCustody()
     if let record = directory.exit() {
       exitStatus = record.exitStatus ?? exitStatus
     } else if !saidEnd {
@@ -391,6 +409,8 @@ actor ReplicaProcess {
   func stop(_ request: ReplicaRecord.Stop) {
     let isFirst = self.request == nil
     self.request = request
+    // A program may store what it has just then.
+    takeCustody()
     if let link { tell(request, link) }
     if isFirst { tellLost() }
   }

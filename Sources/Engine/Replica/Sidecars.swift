@@ -209,6 +209,7 @@ extension App {
     listen = nil
     sidecars = []
     reload = nil
+    notify.store = 0
     container = nil
   }
 }

@@ -20,8 +20,12 @@ final class DescriptorStore {
   private var listenerNames: ByteView = ""
   private(set) var stored: [Stored] = []
 
-  /// - Parameter environment: ours, which says what we were started with (sd_listen_fds(3)).
-  init(limit: Int, environment: CStrings) {
+  /// - Parameters:
+  ///   - limit: how many the program may store.
+  ///   - inheritedStored: which of those that we were started with are stored, the last ones, a `1` or `0` each (`--stored`).
+  ///   - isResumed: whether the keeper before tells what is stored.
+  ///   - environment: ours, which says what we were started with (sd_listen_fds(3)).
+  init(limit: Int, stored inheritedStored: ByteView, isResumed: Bool, environment: CStrings) {
     self.limit = limit
     var next = environment
     var count: Int64 = 0
@@ -37,7 +41,19 @@ final class DescriptorStore {
       }
     }
     guard isForUs, count > 0 else { return }
-    for number in 0..<Int32(truncatingIfNeeded: count) { listeners.append(Descriptor(number: 3 + number)) }
+    let listening = max(0, Int(count) - inheritedStored.count)
+    var names = listenerNames
+    for index in 0..<Int(count) {
+      let descriptor = Descriptor(number: 3 + Int32(truncatingIfNeeded: index))
+      let name = names.take(before: UInt8(ascii: ":"))
+      if index < listening {
+        listeners.append(descriptor)
+      } else if !isResumed, stored.count < limit {
+        var text: [UInt8] = []
+        text.append(text: name)
+        stored.append(Stored(descriptor: descriptor, name: text, isPolled: inheritedStored[index - listening] == UInt8(ascii: "1")))
+      }
+    }
   }
 
   /// Keeps a descriptor under a name, and takes it over; one that is there already is closed, as is one too many.
@@ -99,6 +115,7 @@ final class DescriptorStore {
       repeat {
         let count = min(UnixSocket.descriptorLimit, all.count - first)
         var part: [UInt8] = []
+        var polled: [UInt8] = []
         for index in 0..<count {
           if index > 0 { part.append(text: ":") }
           part.append(text: rest.take(before: UInt8(ascii: ":")))
@@ -109,6 +126,10 @@ final class DescriptorStore {
         // Of all that are handed over the first so many are listeners; what follows was stored.
         json.field("listeners", Int64(max(0, min(listeners.count - first, count))))
         part.withView { json.field("names", text: $0) }
+        for index in first..<(first + count) where index >= listeners.count {
+          polled.append(text: stored[index - listeners.count].isPolled ? "1" : "0")
+        }
+        polled.withView { json.field("polled", text: $0) }
         json.field("more", first + count < all.count)
         json.close()
         send(json.bytes, all[first..<(first + count)])

@@ -30,7 +30,7 @@ public final class ReplicaKeeper: Keeper {
     self.arguments = arguments
     self.watchdogPid = watchdogPid
     inherited = environment
-    store = DescriptorStore(limit: own.storeLimit, environment: environment)
+    store = DescriptorStore(limit: own.storeLimit, stored: own.stored, isResumed: own.resumed != nil, environment: environment)
     polled = ReplicaPollSet(storeLimit: own.storeLimit)
     says.watchdog = own.watchdog
     super.init(setup)
@@ -229,6 +229,11 @@ public final class ReplicaKeeper: Keeper {
     if let log = replica.hooks?.log, log.unwritten > 0 { emit(.logLost(log)) }
     // What the program has stored lives on in what these have not yet received.
     if !store.stored.isEmpty {
+      // Who has just come to receive it may not have been heard yet.
+      while replica.acceptClient() != nil {}
+      for place in replica.clients.indices {
+        if let client = replica.clients[place] { serve(client) }
+      }
       for place in replica.clients.indices {
         if let client = replica.clients[place], client.follows { handOver(to: client) }
       }

@@ -11,6 +11,9 @@ struct ReplicaOptions {
   var watchdog: Int64 = 0
   /// How far in all the program may move a deadline of its start.
   var extensionLimit = TimeSpan.zero
+  /// What is stored from the start, since a replica before had stored it: the last of the descriptors that we inherit, each `1` when it is
+  /// dropped when its other end is gone, or `0`.
+  var stored: ByteView = ""
   /// A user beside ours whose processes may say how the program is.
   var notifyUser: UInt32?
   /// The descriptor with the state of the keeper that became us.
@@ -21,7 +24,7 @@ struct ReplicaOptions {
   private(set) var rest: CStrings
 
   private static var names: ByteView {
-    "--log-size --log-keep --log-full --store --watchdog --extend --notify-user --resume --resume-version"
+    "--log-size --log-keep --log-full --store --watchdog --extend --notify-user --resume --resume-version --stored"
   }
 
   /// Reads them.
@@ -58,12 +61,13 @@ struct ReplicaOptions {
     case 2:
       guard let position = value.position(among: "block drop") else { throw OptionParser.Mistake(expectation: "expected block or drop") }
       log.blocks = position == 0
-    case 3: storeLimit = Int(try number(value, 200, "expected how many descriptors may be stored, 0 to 200"))
+    case 3: storeLimit = Int(try number(value, 253, "expected how many descriptors may be stored, 0 to 253"))
     case 4: watchdog = try number(value, 31_536_000_000_000, "expected microseconds, or 0 for no watchdog")
     case 5:
       guard let span = TimeSpan(text: value) else { throw OptionParser.Mistake(expectation: "expected a length of time, as 90 or 2m") }
       extensionLimit = span
     case 6: notifyUser = UInt32(truncatingIfNeeded: try number(value, Int64(UInt32.max) - 1, "expected a user's number"))
+    case 9: stored = value
     default: resumed = Descriptor(number: Int32(truncatingIfNeeded: try number(value, Int64(Int32.max), "expected a descriptor")))
     }
   }
