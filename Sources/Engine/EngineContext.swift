@@ -11,11 +11,14 @@ struct EngineContext: Sendable {
   let keeperBinary: String
   /// Our own binary, for the proxy.
   let ownBinary: String
+  /// The lastcall-init for containers; it need not be there when no app has an image.
+  let initBinary: String
   /// The environment for programs, ours taken out of it.
   let environment: [String: String]
 
   init(
     paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, keeperBinary: String, ownBinary: String,
+    initBinary: String,
     environment: [String: String]
   ) {
     self.paths = paths
@@ -24,6 +27,7 @@ struct EngineContext: Sendable {
     self.reporter = reporter
     self.keeperBinary = keeperBinary
     self.ownBinary = ownBinary
+    self.initBinary = initBinary
     self.environment = environment.filter { name, _ in
       !name.hasPrefix("LASTCALL_") && !name.hasPrefix("LISTEN_") && name != "NOTIFY_SOCKET"
     }

@@ -7,7 +7,6 @@ extension AppFile {
     var lines: [String] = []
     for app in apps {
       if app.kind == .job { lines.append("\(path): apps.\(app.name).kind: jobs are not run by this version of lastcall") }
-      if app.container != nil { lines.append("\(path): apps.\(app.name).image: images are not run by this version of lastcall") }
     }
     if !lines.isEmpty { throw EngineError(lines.joined(separator: "\n")) }
   }

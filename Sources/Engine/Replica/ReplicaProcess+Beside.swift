@@ -50,13 +50,20 @@ extension ReplicaProcess {
   }
 
   /// Sends a signal to the main process.
-  func signal(_ signal: Signal) { link?.send(signal) }
+  func signal(_ signal: Signal) async {
+    // podman's client can pass on only what it can catch.
+    if let container = command.container, signal == .kill || signal == .stop {
+      do { try await beside.podman.kill(signal, container.name) } catch { await warn("NotSignalled", "\(error)") }
+    } else {
+      link?.send(signal)
+    }
+  }
 
   /// Has the program read its configuration again.
   /// - Returns: why it did not.
   func reload() async -> String? {
     guard case .exec(let command)? = app.reload else {
-      if case .signal(let signal)? = app.reload { self.signal(signal) } else { self.signal(.hup) }
+      if case .signal(let signal)? = app.reload { await self.signal(signal) } else { await self.signal(.hup) }
       return nil
     }
     return await beside.run(command, within: .seconds(60))

@@ -61,10 +61,11 @@ actor ReplicaProcess {
 
   nonisolated var plan: StopPlan { app.stop.plan(for: values) }
 
-  private var command: KeeperCommand {
+  var command: KeeperCommand {
     KeeperCommand(
       app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary,
-      inheritedNames: listener == nil ? [] : [app.name], inherited: context.environment, skipsPreStop: skipsPreStop)
+      initBinary: context.initBinary, inheritedNames: listener == nil ? [] : [app.name], inherited: context.environment,
+      skipsPreStop: skipsPreStop)
   }
 
   // MARK: - Start
@@ -88,13 +89,20 @@ actor ReplicaProcess {
   }
 
   private func startKeeper(_ lock: Descriptor) async throws {
-    if app.user != nil { try context.paths.letThrough(to: name) }
+    if app.user != nil, app.container == nil { try context.paths.letThrough(to: name) }
+    var image: ImageConfiguration?
+    if let container = app.container {
+      image = try await beside.podman.configuration(of: container.image)
+      // The stop may have come meanwhile.
+      if request != nil { return over() }
+      try directory.noteContainer()
+    }
     let output = try Path(string: directory.keeperLog).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
     defer { output.close() }
     let null = try Path("/dev/null").open(O_RDWR)
     defer { null.close() }
     var program = Program(
-      executable: Path(string: context.keeperBinary), arguments: try command.arguments().map { Array($0.utf8) },
+      executable: Path(string: context.keeperBinary), arguments: try command.arguments(image).map { Array($0.utf8) },
       environment: try command.environment())
     (program.input, program.output, program.error) = (null, output, output)
     program.directory = Path(string: app.directory)
@@ -239,6 +247,9 @@ actor ReplicaProcess {
     await context.reporter.report(EngineEvent(app: owner, replica: name, kind: kind, reason: reason, message: text, key: key))
   }
 
+  /// Reports what went wrong.
+  func warn(_ reason: String, _ text: String) async { await report(.warning, reason, text) }
+
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
 
   private func keeperEnded() async {
@@ -248,6 +259,7 @@ actor ReplicaProcess {
     } else {
       await sweep()
     }
+    await clearContainer()
     over()
   }
 
@@ -271,6 +283,7 @@ actor ReplicaProcess {
       await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)", key: key("lost"))
     }
     let deadline = min(Clock.now + plan.grace, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
+    await stopContainer(by: deadline)
     await survivors.stop(by: plan.firstSignal, deadline: deadline)
     guard directory.isHeld else { return }
     isInDoubt = true
@@ -305,7 +318,7 @@ actor ReplicaProcess {
   /// - Returns: false when it ended before.
   func untilReady() async -> Bool {
     guard let readiness = app.ready else {
-      while !hasStarted, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
+      while !isRunning, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
       return !isEnded
     }
     if case .notify = readiness.check {
@@ -319,6 +332,9 @@ actor ReplicaProcess {
     }
     return false
   }
+
+  /// Whether the program has been started; podman says READY=1 once a container has.
+  private var isRunning: Bool { app.container == nil ? hasStarted : saidReady }
 
   /// Whether nobody cares any more whether it works.
   var isOver: Bool { isEnded || isLeaving }

@@ -151,6 +151,8 @@ extension App {
     listen = nil
     sidecars = []
     reload = nil
+    // Whom a container runs as is the image's to know.
+    if container != nil { user = nil }
     container = nil
   }
 }
