@@ -8,24 +8,33 @@ import StopPlan
 public struct ContainerStop: Equatable, Sendable {
   /// What the keeper carries out.
   public var outer: StopPlan
-  /// What lastcall-init does at TERM; nil is its own plan: the main process is told, then the rest.
+  /// What lastcall-init does at `begin`, or when the main process has ended; nil is its own plan: the main process is told, then the rest.
   public var inner: StopPlan?
+  /// The signal at which lastcall-init begins its plan; it passes on all others.
+  public var begin: Signal
 
   /// - Parameters:
   ///   - plan: the plan as it is written.
   ///   - imageSignal: the image's own stop signal (STOPSIGNAL), which is sent when nobody has written a plan.
   public init(_ plan: StopPlan, imageSignal: Signal? = nil) {
-    outer = plan
     let told = plan.steps.drop { if case .send = $0 { false } else { true } }
     let before = plan.steps.prefix(plan.steps.count - told.count)
+    outer = plan
+    begin = .term
     if plan.adoptsReceivedSignal {
-      outer.steps = before + [.send(imageSignal ?? plan.firstSignal, .main)]
-    } else if told.allSatisfy(Self.isPassedOn) {
-      outer.steps = before + told.flatMap(Self.step)
+      begin = imageSignal ?? plan.firstSignal
+      outer.steps = before + [.send(begin, .main)]
     } else {
-      outer.steps = before + [.send(.term, .main)]
       var inner = plan
-      inner.steps = Array(told)
+      if told.allSatisfy(Self.isPassedOn) {
+        outer.steps = before + told.flatMap(Self.step)
+        // What the main process leaves meets KILL, the next step: such a plan tells nobody else.
+        inner.steps = [.send(.kill, .tree)]
+        begin = Self.unsent
+      } else {
+        outer.steps = before + [.send(begin, .main)]
+        inner.steps = Array(told)
+      }
       self.inner = inner
     }
   }
@@ -33,11 +42,14 @@ public struct ContainerStop: Equatable, Sendable {
   /// The signal by which others, such as `podman stop`, ask for the stop.
   public var signal: Signal { outer.firstSignal }
 
+  /// One that no client passes on, so that lastcall-init passes on all that come.
+  private static let unsent = Signal.pipe
+
   private static func isPassedOn(_ step: StopPlan.Step) -> Bool {
     switch step {
     case .send(.kill, let scope): scope == .tree || scope == .rest
     // What is not proxied: what cannot be caught, and CHLD, PIPE and URG (podman, pkg/domain/infra/abi/terminal/sigproxy_linux.go).
-    case .send(let signal, let scope): scope == .main && ![.stop, .chld, .pipe, .urg].contains(signal)
+    case .send(let signal, let scope): scope == .main && ![.stop, .chld, .urg, unsent].contains(signal)
     default: true
     }
   }

@@ -23,9 +23,11 @@ enum Product {
 /// A directory in which one test runs lastcall, apart from all others.
 struct Workspace: Sendable {
   let directory: String
+  /// What is set beside our own environment.
+  var variables: [String: String] = [:]
 
   var environment: [String: String] {
-    var environment = ProcessInfo.processInfo.environment
+    var environment = ProcessInfo.processInfo.environment.merging(variables) { $1 }
     environment["LASTCALL_RUN_DIR"] = directory + "/run"
     environment["LASTCALL_STATE_DIR"] = directory + "/state"
     // As for the tests of lastcall-init itself, another one can be named; its lastcall-keeper is beside it.

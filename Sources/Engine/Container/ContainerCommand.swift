@@ -64,7 +64,7 @@ struct ContainerCommand: Sendable {
     let plan = stop.inner ?? stop.outer
     var words = ["--grace", KeeperCommand.text(plan.grace), "--floor", KeeperCommand.text(plan.floor)]
     if let inner = stop.inner { words += ["--stop", inner.description] }
-    return words + ["--until", plan.until == .main ? "main" : "tree"]
+    return words + ["--stop-on", "\(stop.begin)", "--until", plan.until == .main ? "main" : "tree"]
   }
 
   /// The app's variables. The values of secrets are in podman's environment and not among its arguments, which all users can list.

@@ -81,8 +81,12 @@ actor ReplicaProcess {
       over()
       throw error
     }
-    defer { lock.close() }
-    do { try await startKeeper(lock) } catch {
+    do {
+      try await startKeeper(lock)
+      lock.close()
+    } catch {
+      // What still holds it then is of the replica, and not we.
+      lock.close()
       await keeperEnded()
       throw error
     }
