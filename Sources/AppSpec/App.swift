@@ -61,13 +61,9 @@ public struct App: Equatable, Sendable {
   /// The app's own variables for one replica.
   public func environment(for values: ReplicaValues) -> [String: String] { environment.mapValues { $0.text(for: values) } }
 
-  /// The commands that it names, each by the field that names it.
+  /// The commands of this machine that it names, each by the field that names it. A container's are the image's.
   var commands: [(path: String, command: CommandWords)] {
-    var all = [(path: container == nil ? "command" : "runtime", command: command)]
-    if case .exec(let probe)? = ready?.check { all.append(("ready.exec", probe)) }
-    if case .exec(let probe)? = live?.check { all.append(("live.exec", probe)) }
-    if case .exec(let command)? = reload { all.append(("reload.exec", command)) }
-    all += stop.commands
+    var all = container == nil ? ownCommands : [(path: "runtime", command: command)]
     for (index, sidecar) in sidecars.enumerated() {
       let path = "sidecars[\(index)]"
       all.append(("\(path).command", sidecar.command))
@@ -75,6 +71,14 @@ public struct App: Equatable, Sendable {
       all += sidecar.stop.commands.map { ("\(path).\($0.path)", $0.command) }
     }
     return all
+  }
+
+  private var ownCommands: [(path: String, command: CommandWords)] {
+    var all = [(path: "command", command: command)]
+    if case .exec(let probe)? = ready?.check { all.append(("ready.exec", probe)) }
+    if case .exec(let probe)? = live?.check { all.append(("live.exec", probe)) }
+    if case .exec(let command)? = reload { all.append(("reload.exec", command)) }
+    return all + stop.commands
   }
 }
 

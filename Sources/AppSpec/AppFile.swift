@@ -68,7 +68,9 @@ public struct AppFile: Equatable, Sendable {
     var mistakes: [Mistake] = []
     for app in apps {
       checkUser(of: app, &mistakes)
-      let searchPath = app.environment["PATH"]?.text(for: ReplicaValues()) ?? searchPath
+      // A container's variables are not podman's.
+      let own = app.container == nil ? app.environment["PATH"]?.text(for: ReplicaValues()) : nil
+      let searchPath = own ?? searchPath
       for (field, command) in app.commands {
         do throws(ExecutableError) {
           _ = try command.executable(searchPath: searchPath)

@@ -41,6 +41,9 @@ public struct CommandWords: Equatable, Hashable, Codable, Sendable {
     return [first] + arguments.map { $0.text(for: values) }
   }
 
+  /// The words for one replica as they are written, for where paths are others: in a container.
+  public func words(for values: ReplicaValues) -> [String] { [program] + arguments.map { $0.text(for: values) } }
+
   /// The file that the program is.
   /// - Parameter searchPath: the PATH the command will run with; nil takes the C library's, `/bin:/usr/bin` (execvp(3)).
   public func executable(searchPath: String?) throws(ExecutableError) -> String {

@@ -47,15 +47,22 @@ public struct Stop: Equatable, Sendable {
   /// The plan for one replica: `preStop`'s command or pause first, then the written steps, their hooks expanded.
   ///
   /// With a hook or a pause a quarter of the grace is kept for what comes after them (as in a plan's own text).
-  public func plan(for values: ReplicaValues) -> StopPlan {
+  ///
+  /// - Parameters:
+  ///   - values: the replica's.
+  ///   - isInContainer: whether the hooks run in a container, where paths are as they are written.
+  public func plan(for values: ReplicaValues, isInContainer: Bool = false) -> StopPlan {
+    func words(_ command: CommandWords) -> [[UInt8]] {
+      (isInContainer ? command.words(for: values) : command.argv(for: values)).map { Array($0.utf8) }
+    }
     var plan = written
     var remaining = hooks[...]
     plan.steps = plan.steps.map { step in
       guard case .hook = step, let command = remaining.popFirst() else { return step }
-      return .hook(Self.words(command, values))
+      return .hook(words(command))
     }
     switch preStop {
-    case .exec(let command): plan.steps.insert(.hook(Self.words(command, values)), at: 0)
+    case .exec(let command): plan.steps.insert(.hook(words(command)), at: 0)
     case .sleep(let span): plan.steps.insert(.pause(span), at: 0)
     case .http, nil: return plan
     }
@@ -67,10 +74,6 @@ public struct Stop: Equatable, Sendable {
   mutating func hide(_ pieces: SecretPieces) {
     hooks = hooks.map { $0.hiding(pieces) }
     if case .exec(let command)? = preStop { preStop = .exec(command.hiding(pieces)) }
-  }
-
-  private static func words(_ command: CommandWords, _ values: ReplicaValues) -> [[UInt8]] {
-    command.argv(for: values).map { Array($0.utf8) }
   }
 }
 

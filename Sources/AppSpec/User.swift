@@ -31,6 +31,9 @@ public struct User: Equatable, Sendable {
     }
   }
 
+  /// The user's number, when it is written as one.
+  public var number: UInt32? { Self.number(name) }
+
   /// 4294967295 is -1, which means "no change" to setuid's relatives (setreuid(2)).
   static func number(_ text: String) -> UInt32? {
     wholeNumber(text, digits: 10).flatMap { UInt32(exactly: $0) }.flatMap { $0 == .max ? nil : $0 }

@@ -31,7 +31,6 @@ extension FileNaming {
     do {
       let file = try AppFile(contentsOf: path, environment: environment)
       try file.checkCommands()
-      do throws(EngineError) { try file.checkCarriedOut() } catch { throw CommandFailure(code: 2, message: error.description) }
       return file
     } catch let error as AppFileError {
       throw CommandFailure(code: 2, message: error.description)

@@ -23,7 +23,8 @@ struct Up: AsyncParsableCommand {
     if detaches { return try await Background(file: file).up() }
     let signals = try ServingSignals.stream()
     let engine = try Engine(
-      file: spec, environment: file.environment, keeperBinary: try Binaries.path(of: "lastcall-keeper"), ownBinary: try Binaries.own())
+      file: spec, environment: file.environment, keeperBinary: try Binaries.path(of: "lastcall-keeper"), ownBinary: try Binaries.own(),
+      initBinary: try Binaries.place(of: "lastcall-init"))
     let (id, reports) = await engine.reporter.watch()
     let printing = Task {
       for await report in reports {
@@ -63,12 +64,14 @@ enum Binaries {
     return path
   }
 
-  /// A binary of ours: beside lastcall-init when `LASTCALL_INIT` says where that is, else beside lastcall.
-  static func path(of name: String) throws -> String {
-    let named = ProcessInfo.processInfo.environment["LASTCALL_INIT"]
-    if let named, name == "lastcall-init" { return try check(named, name) }
-    let path = try URL(fileURLWithPath: named ?? own()).deletingLastPathComponent().appendingPathComponent(name).path
-    return try check(path, name)
+  /// A binary of ours, which has to be there.
+  static func path(of name: String) throws -> String { try check(try place(of: name), name) }
+
+  /// Where a binary of ours is to be: beside lastcall-init when `LASTCALL_INIT` says where that is, else beside lastcall.
+  static func place(of name: String) throws -> String {
+    let named = ProcessInfo.processInfo.environment["LASTCALL_INIT"].map { URL(fileURLWithPath: $0).path }
+    if let named, name == "lastcall-init" { return named }
+    return try URL(fileURLWithPath: named ?? own()).deletingLastPathComponent().appendingPathComponent(name).path
   }
 
   private static func check(_ path: String, _ name: String) throws -> String {

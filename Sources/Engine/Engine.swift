@@ -39,8 +39,10 @@ public actor Engine {
   ///   - environment: the environment for programs.
   ///   - keeperBinary: the path of lastcall-keeper.
   ///   - ownBinary: the path of lastcall.
-  /// - Throws: `EngineError` when another engine runs, or the directories cannot be used.
-  public init(file: AppFile, environment: [String: String], keeperBinary: String, ownBinary: String) throws {
+  ///   - initBinary: the path of the static lastcall-init, which apps with images need.
+  /// - Throws: `EngineError` when another engine runs, the directories cannot be used, or lastcall-init cannot run in containers.
+  public init(file: AppFile, environment: [String: String], keeperBinary: String, ownBinary: String, initBinary: String) throws {
+    try ContainerInit.check(initBinary, for: file)
     self.file = file
     order = StartOrder(file.apps)
     self.environment = environment
@@ -55,7 +57,7 @@ public actor Engine {
     let store = try StateStore(path: paths.database, secrets: secrets)
     context = EngineContext(
       paths: paths, children: Children(), store: store, reporter: Reporter(store: store, secrets: secrets), secrets: secrets,
-      keeperBinary: keeperBinary, ownBinary: ownBinary, environment: environment, wallAlarms: try WallAlarms())
+      keeperBinary: keeperBinary, ownBinary: ownBinary, initBinary: initBinary, environment: environment, wallAlarms: try WallAlarms())
   }
 
   /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.
@@ -107,7 +109,9 @@ public actor Engine {
     do throws(AppFileError) {
       let file = try AppFile(contentsOf: file.path, environment: environment)
       try file.checkCommands()
-      do { try file.checkCarriedOut() } catch {
+      do {
+        try ContainerInit.check(context.initBinary, for: file)
+      } catch {
         throw AppFileError([Mistake(file: file.path, position: nil, path: "", message: error.description)])
       }
       for app in file.apps {

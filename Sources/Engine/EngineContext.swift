@@ -13,6 +13,8 @@ struct EngineContext: Sendable {
   let keeperBinary: String
   /// Our own binary, for the proxy.
   let ownBinary: String
+  /// The lastcall-init for containers; it need not be there when no app has an image.
+  let initBinary: String
   /// The environment for programs, ours taken out of it.
   let environment: [String: String]
   /// The directories of what has ended.
@@ -22,7 +24,7 @@ struct EngineContext: Sendable {
 
   init(
     paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, secrets: Secrets, keeperBinary: String,
-    ownBinary: String, environment: [String: String], wallAlarms: WallAlarms
+    ownBinary: String, initBinary: String, environment: [String: String], wallAlarms: WallAlarms
   ) {
     self.paths = paths
     ended = EndedReplicas(paths)
@@ -33,6 +35,7 @@ struct EngineContext: Sendable {
     self.keeperBinary = keeperBinary
     self.ownBinary = ownBinary
     self.wallAlarms = wallAlarms
+    self.initBinary = initBinary
     self.environment = environment.filter { name, _ in
       !name.hasPrefix("LASTCALL_") && !name.hasPrefix("LISTEN_") && name != "NOTIFY_SOCKET"
     }

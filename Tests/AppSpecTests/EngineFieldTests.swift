@@ -116,8 +116,10 @@ import Testing
     let bare = try read("apps: { web: { image: nginx, runtime: podman } }").apps[0]
     #expect(bare.container == Container(image: "nginx"))
     // The program is looked for by its own name, in the image's place.
+    let text =
+      "apps: { web: { image: nginx, runtime: podman, user: nobody-such, env: { PATH: /bin }, ready: { exec: [./none] }, stop: { preStop: { exec: [none] } } } }"
     let found = #expect(throws: AppFileError.self) {
-      try read("apps: { web: { image: nginx, runtime: podman, user: nobody-such, env: { PATH: /none } } }").checkCommands()
+      try AppFile(text: text, path: "lastcall.yaml", directory: "/tmp", environment: ["PATH": "/none"]).checkCommands()
     }
     #expect(found?.description == "lastcall.yaml:1:39: apps.web.runtime: command not found: podman (looked at /none)")
   }

@@ -122,6 +122,8 @@ enum Podman {
 /// Makes an image before the suite's first test and removes it after the last: lastcall-init, also by the names of others, busybox, and a
 /// service as its command.
 struct ContainerImage: SuiteTrait, TestScoping {
+  /// Whether lastcall-init is its entrypoint; else it has none.
+  var isKept = true
   @TaskLocal private static var current = ""
 
   /// The image of the suite that runs.
@@ -141,7 +143,8 @@ struct ContainerImage: SuiteTrait, TestScoping {
       try await Podman.run("/bin/tar", ["-C", scratch.path, "-cf", scratch.path + "/image.tar"] + files)
       let service =
         #"CMD ["sh","-c","trap 'echo hup' HUP; trap 'echo told; exit 143' TERM; env; echo ready; while :; do sleep 0.05; done"]"#
-      try await Podman.run(["import", "-c", #"ENTRYPOINT ["/init","--"]"#, "-c", service, scratch.path + "/image.tar", name])
+      let entrypoint = isKept ? ["-c", #"ENTRYPOINT ["/init","--"]"#] : []
+      try await Podman.run(["import"] + entrypoint + ["-c", service, scratch.path + "/image.tar", name])
     }
     do { try await Self.$current.withValue(name) { try await function() } } catch {
       _ = try? await Podman.run(["rmi", "-f", name])

@@ -155,14 +155,6 @@ import Testing
     await workspace.remove()
   }
 
-  @Test func whatIsNotCarriedOutIsRefused() async throws {
-    let workspace = try Product.workspace()
-    try workspace.write("lastcall.yaml", "apps:\n  box:\n    image: nginx\n    runtime: podman\n")
-    let up = try await lastcall(workspace, "up", code: 2)
-    #expect(up.contains("apps.box.image: images are not run by this version"), "\(up)")
-    await workspace.remove()
-  }
-
   @Test func theUnitIsWhatSystemdNeeds() async throws {
     let workspace = try Product.workspace()
     try file(workspace, seconds: 1000)

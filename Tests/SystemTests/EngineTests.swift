@@ -129,15 +129,16 @@ import Testing
 
   /// How often the threads of processes were given a processor since they began.
   private func switches(_ pids: [Int32]) -> Int {
-    pids.flatMap { pid in
-      ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? []).map { "/proc/\(pid)/task/\($0)/status" }
-    }
-    .reduce(0) { sum, path in
-      let lines = ((try? String(contentsOfFile: path, encoding: .utf8)) ?? "").split(separator: "\n").filter {
-        $0.contains("ctxt_switches")
+    var sum = 0
+    for pid in pids {
+      for thread in (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")) ?? [] {
+        let status = (try? String(contentsOfFile: "/proc/\(pid)/task/\(thread)/status", encoding: .utf8)) ?? ""
+        for line in status.split(separator: "\n") where line.contains("ctxt_switches") {
+          sum += line.split(separator: "\t").last.flatMap { Int($0) } ?? 0
+        }
       }
-      return sum + lines.reduce(0) { $0 + (Int($1.split(separator: "\t").last ?? "") ?? 0) }
     }
+    return sum
   }
 
   @Test func nothingThatIsIdleWakesUp() async throws {

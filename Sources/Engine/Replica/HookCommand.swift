@@ -11,6 +11,7 @@ struct HookCommand: Sendable {
   /// Runs it to its end, or kills it with its group when its time is up.
   /// - Returns: nil when it ended with 0, else why not.
   func run(_ words: CommandWords, within limit: TimeSpan) async -> String? {
+    if let container = command.container { return await run(words, in: container.name, within: limit) }
     do {
       let become = try command.become()
       let file = try become.first ?? words.executable(searchPath: command.inherited["PATH"])
@@ -34,4 +35,18 @@ struct HookCommand: Sendable {
       return "\(words.program): \(error)"
     }
   }
+
+  private func run(_ words: CommandWords, in container: String, within limit: TimeSpan) async -> String? {
+    let exec = ContainerCommand.exec(words.words(for: command.values), in: container, within: limit)
+    do {
+      // What podman itself needs is no part of the command's time.
+      _ = try await podman.run(Array(exec.dropFirst()), within: limit + Podman.patience)
+      return nil
+    } catch {
+      return "\(words.program): \(error)"
+    }
+  }
+
+  /// How podman is called beside the replica.
+  var podman: Podman { Podman(children: children, environment: command.inherited, directory: ReplicaDirectory(command.directory)) }
 }

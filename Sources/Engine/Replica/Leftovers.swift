@@ -1,3 +1,4 @@
+import AppSpec
 import CLinux
 import Foundation
 import Linux
@@ -48,10 +49,33 @@ public enum Leftovers {
           link.stop(id: RequestIDs.next())
           // Whoever waits for its turn has it.
           for await message in link.messages where turn != nil && message.step == turn { link.escalate(id: RequestIDs.next()) }
+          if directory.hasContainer { await removeContainer(of: directory) }
           each(name)
         }
       }
       try await group.waitForAll()
+    }
+  }
+
+  /// Removes what podman still has of a container that had to be killed. Who calls us may have nobody who takes SIGCHLD: a thread waits. Where
+  /// somebody does, it finds that there is no such child any more, which is as good.
+  private static func removeContainer(of directory: ReplicaDirectory) async {
+    let environment = ProcessInfo.processInfo.environment
+    guard let file = try? CommandWords(program: "podman", directory: "/").executable(searchPath: environment["PATH"]) else { return }
+    let words = ["podman"] + Podman.removal(of: ContainerCommand.name(directory.path))
+    var program = Program(
+      executable: Path(string: file), arguments: words.map { Array($0.utf8) },
+      environment: environment.map { Array("\($0.key)=\($0.value)".utf8) })
+    program.inheritsOnlyNamed = true
+    guard let null = try? Path("/dev/null").open(O_RDWR) else { return }
+    defer { null.close() }
+    (program.input, program.output) = (null, null)
+    guard let pid = try? program.start() else { return }
+    await withCheckedContinuation { ended in
+      Thread.detachNewThread {
+        while waitpid(pid, nil, 0) < 0, errno == EINTR {}
+        ended.resume()
+      }
     }
   }
 

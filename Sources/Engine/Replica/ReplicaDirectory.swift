@@ -56,6 +56,20 @@ struct ReplicaDirectory: Sendable {
   /// Which processes the keeper and the program are.
   func processes() -> ReplicaProcesses? { read(path + "/process.json") }
 
+  /// Says that podman may have a container of it from now on (`ContainerCommand.name`), whoever looks after it next.
+  func noteContainer() throws { try Path(string: path + "/container").open(O_WRONLY | O_CREAT | O_NOFOLLOW).close() }
+
+  /// Whether podman may have a container of it.
+  var hasContainer: Bool { FileManager.default.fileExists(atPath: path + "/container") }
+
+  /// Why podman could not run its container, in its own words, which are the last that the replica's log has of it.
+  func podmansWords() -> String? {
+    guard let file = FileHandle(forReadingAtPath: path + "/log"), let end = try? file.seekToEnd() else { return nil }
+    try? file.seek(toOffset: end > 65_536 ? end - 65_536 : 0)
+    let text = String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
+    return text.components(separatedBy: " stderr F Error: ").dropFirst().last?.split(separator: "\n").first.map(String.init)
+  }
+
   private func read<Value: Decodable>(_ file: String) -> Value? {
     FileManager.default.contents(atPath: file).flatMap { try? JSONDecoder().decode(Value.self, from: $0) }
   }

@@ -42,7 +42,12 @@ extension ReplicaProcess {
   @discardableResult
   func signal(_ signal: Signal) async -> String? {
     guard await isTellable() else { return "its keeper, \(keeper), speaks a newer protocol than this lastcall and was told nothing" }
-    link?.send(signal)
+    // podman's client can pass on only what it can catch.
+    if let container = command.container, signal == .kill || signal == .stop {
+      do { try await beside.podman.kill(signal, container.name) } catch { return "\(error)" }
+    } else {
+      link?.send(signal)
+    }
     return nil
   }
 

@@ -12,6 +12,7 @@ extension ReplicaProcess {
       await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)", key: key("lost"))
     }
     let deadline = min(Clock.now + plan.grace, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
+    await stopContainer(by: deadline)
     await survivors.stop(by: plan.firstSignal, deadline: deadline)
     let suspects = survivors.suspects()
     guard directory.isHeld || !suspects.isEmpty else { return }

@@ -93,11 +93,11 @@ actor ReplicaProcess {
 
   nonisolated var plan: StopPlan { app.stop.plan(for: values) }
 
-  private var command: KeeperCommand { command([]) }
+  var command: KeeperCommand { command([]) }
 
   private func command(_ stored: [Estate.Entry]) -> KeeperCommand {
     KeeperCommand(
-      app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary,
+      app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary, initBinary: context.initBinary,
       inheritedNames: (listener == nil ? [] : [app.name]) + stored.map(\.name), stored: stored, inherited: context.environment,
       waits: turn != nil)
   }
@@ -118,8 +118,12 @@ actor ReplicaProcess {
       over()
       throw error
     }
-    defer { lock.close() }
-    do { try await startKeeper(lock, given: estate) } catch {
+    do {
+      try await startKeeper(lock, given: estate)
+      lock.close()
+    } catch {
+      // What still holds it then is of the replica, and not we.
+      lock.close()
       await keeperEnded()
       throw error
     }
@@ -128,13 +132,20 @@ actor ReplicaProcess {
   private func startKeeper(_ lock: Descriptor, given estate: Estate?) async throws {
     let stored = Array((estate?.entries ?? []).prefix(app.notify.store))
     let command = self.command(stored)
-    if app.user != nil { try context.paths.letThrough(to: name) }
+    if app.user != nil, app.container == nil { try context.paths.letThrough(to: name) }
+    var image: ImageConfiguration?
+    if let container = app.container {
+      image = try await beside.podman.configuration(of: container.image)
+      // The stop may have come meanwhile.
+      if request != nil { return over() }
+      try directory.noteContainer()
+    }
     let output = try Path(string: directory.keeperLog).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
     defer { output.close() }
     let null = try Path("/dev/null").open(O_RDWR)
     defer { null.close() }
     var program = Program(
-      executable: Path(string: context.keeperBinary), arguments: try command.arguments().map { Array($0.utf8) },
+      executable: Path(string: context.keeperBinary), arguments: try command.arguments(image).map { Array($0.utf8) },
       environment: try command.environment())
     (program.input, program.output, program.error) = (null, output, output)
     program.directory = Path(string: app.directory)
@@ -299,6 +310,9 @@ actor ReplicaProcess {
     await context.reporter.report(EngineEvent(app: owner, replica: name, kind: kind, reason: reason, message: text, key: key))
   }
 
+  /// Reports what went wrong.
+  func warn(_ reason: String, _ text: String) async { await report(.warning, reason, text) }
+
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
 
   private func keeperEnded() async {
@@ -310,6 +324,7 @@ actor ReplicaProcess {
       endedByItself = turn?.hasCome != true
       await sweep()
     }
+    await clearContainer()
     over()
   }
 
@@ -365,7 +380,7 @@ actor ReplicaProcess {
 
   private func becomesReady() async -> Bool {
     guard let readiness = app.ready else {
-      while !hasStarted, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
+      while !isRunning, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
       return !isEnded
     }
     if case .notify = readiness.check {
@@ -379,6 +394,9 @@ actor ReplicaProcess {
     }
     return false
   }
+
+  /// Whether the program has been started; podman says READY=1 once a container has.
+  private var isRunning: Bool { app.container == nil ? hasStarted : saidReady }
 
   /// Whether nobody cares any more whether it works.
   var isOver: Bool { isEnded || isLeaving }

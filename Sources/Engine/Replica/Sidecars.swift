@@ -210,6 +210,8 @@ extension App {
     sidecars = []
     reload = nil
     notify.store = 0
+    // Whom a container runs as is the image's to know.
+    if container != nil { user = nil }
     container = nil
   }
 }
