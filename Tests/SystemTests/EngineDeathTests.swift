@@ -45,6 +45,46 @@ import Testing
     await end(again, workspace)
   }
 
+  /// Its keeper keeps the last events only, so that its start is not told again.
+  @Test func anAdoptedReplicaIsWatchedHoweverMuchItHasSaid() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "talk.py",
+      """
+      import os, socket, time
+      notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+      notify.connect(os.environ["NOTIFY_SOCKET"])
+      for number in range(2000): notify.send(b"STATUS=%d of 2000 " % number + b"x" * 100)
+      notify.send(b"STATUS=all said")
+      time.sleep(1000)
+      """)
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, talk.py]
+          live: { exec: [sh, -c, "test ! -e sick"], every: 50ms, failures: 1 }
+          update: { settle: 0s }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    #expect(
+      try await eventually {
+        let ps = try workspace.lastcall("ps")
+        _ = await ps.ended()
+        return ps.output.contains("all said")
+      })
+    up.send(.kill)
+    _ = await up.ended()
+    let again = try workspace.lastcall("up")
+    try await again.says("Recovered")
+    try workspace.write("sick", "")
+    try await again.says("web-1 fails its liveness check")
+    try FileManager.default.removeItem(atPath: workspace.directory + "/sick")
+    await end(again, workspace)
+  }
+
   @Test func aRecordOfAnotherBootIsNeitherRetriedNorSignalled() async throws {
     let workspace = try Product.workspace()
     let left = try await killedEngine(workspace)
