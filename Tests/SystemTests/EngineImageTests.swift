@@ -94,6 +94,30 @@ struct EngineImageTests {
     await workspace.remove()
   }
 
+  @Test func downStopsAndRemovesWhatAKilledEngineHasLeft() async throws {
+    let workspace = try await workspace(
+      "stop: { plan: TERM/1/KILL, grace: 60s }", script: "trap '' TERM; echo here; while :; do sleep 0.05; done")
+    let up = try workspace.lastcall("up")
+    try await workspace.until("logs", "| here")
+    up.send(.kill)
+    _ = await up.ended()
+    let down = try workspace.lastcall("down")
+    #expect(await down.ended() == .code(0), "\(down.output)")
+    #expect(try await workspace.containers().isEmpty)
+    await workspace.remove()
+  }
+
+  @Test func withoutACommandTheImagesOwnRuns() async throws {
+    let workspace = try Product.imageWorkspace()
+    try workspace.write("lastcall.yaml", "apps:\n  web: { image: \(try ContainerImage.name), runtime: podman, update: { settle: 0s } }\n")
+    let up = try workspace.lastcall("up")
+    try await workspace.until("logs", "| ready")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    #expect(up.output.contains("web-1 exited with 143"), "\(up.output)")
+    await workspace.remove()
+  }
+
   /// - Parameter withClient: whether podman's client, which could have passed the signal on, is killed too.
   @Test(arguments: [false, true])
   func whatAKilledKeeperHasLeftIsStoppedBeforeAnotherTakesItsPlace(withClient: Bool) async throws {

@@ -11,6 +11,8 @@ import Testing
   @Test(.enabled(if: isThere("/usr/sbin/nginx"), "nginx is not installed"), arguments: [false, true])
   func nginx(quitsByHook: Bool) async throws {
     let workspace = try Product.workspace()
+    // Its workers are another user's.
+    chmod(workspace.directory, 0o755)
     let quit = #"preStop: { exec: [/usr/sbin/nginx, -s, quit, -c, "$TMPDIR/lastcall-nginx-\#(getuid())-$PORT/nginx.conf"] }"#
     let service = Service(
       """
