@@ -168,6 +168,7 @@ actor JobController: AppController {
   func escalate() async {
     for number in drains.keys { endDrain(number) }
     for process in ledger.processes.values { await process.escalate() }
+    for beside in ledger.sidecars.values { await beside.escalate() }
   }
 
   private func untilStopped(_ event: ScheduledJob.Event) async { _ = await untilOutcome { feed(event) } }

@@ -174,6 +174,7 @@ actor ServiceController: AppController {
 
   func escalate() async {
     for process in ledger.processes.values { await process.escalate() }
+    for beside in ledger.sidecars.values { await beside.escalate() }
     await proxy?.escalate()
   }
 }

@@ -177,6 +177,14 @@ actor Sidecars {
     }
   }
 
+  /// Skips to the next signal of those whose turn has come.
+  func escalate() async {
+    for sidecar in kept {
+      guard let process = sidecar.process, await process.turn?.hasCome ?? true else { continue }
+      await process.escalate()
+    }
+  }
+
   /// Stops them in reverse order, one after another.
   /// - Parameter deadline: the replica's own; who has his turn later still gets his keeper's floor.
   func stop(deadline: Instant) async {
