@@ -53,7 +53,6 @@ import Testing
       Redirect 404 /asked
       ErrorDocument 404 "taken"
       """)
-    chmod(workspace.directory, 0o755)
     try FileManager.default.createDirectory(atPath: workspace.directory + "/www", withIntermediateDirectories: true)
     try workspace.write("www/index.html", "hello\n")
     let service = Service(
@@ -114,6 +113,8 @@ private struct Service {
   /// - Parameter change: changes the configuration, so that it says "changed".
   func isServed(in workspace: Workspace, change: () throws -> Void) async throws {
     let port = try freePort()
+    // Workers are other users.
+    chmod(workspace.directory, 0o755)
     func write(_ more: String) throws {
       let fields = app.replacingOccurrences(of: "PORT,", with: "\(port),").split(separator: "\n").map(String.init)
       let lines = fields + ["replicas: 2", "update: { settle: 0s }", more]
@@ -122,6 +123,8 @@ private struct Service {
     try write("")
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
+    // Nothing of the rest would come.
+    guard up.output.contains("RolloutComplete") else { return await workspace.remove() }
     let load = try workspace.start(
       Product.path("LoadClient"),
       ["http://127.0.0.1:\(port)", "--duration", "10m", "--connections", "16", "--think", "10ms", "--json"] + self.load)
