@@ -28,11 +28,11 @@ extension FileNaming {
 
   /// Reads and checks the file.
   func read() throws -> AppFile {
-    do {
+    do throws(AppFileError) {
       let file = try AppFile(contentsOf: path, environment: environment)
       try file.checkCommands()
       return file
-    } catch let error as AppFileError {
+    } catch {
       throw CommandFailure(code: 2, message: error.description)
     }
   }
