@@ -21,18 +21,19 @@ extension Engine {
     }
   }
 
-  /// Lets go who waits for an app once it is complete, also when that takes more than one try.
+  /// Lets go who waits for an app once it has done its part, also when that takes more than one try, or somebody's help.
   private func follow(_ controller: any AppController) async {
-    while stopping == nil {
-      let outcome = await controller.untilSettled()
-      let isComplete = if case .complete = outcome { true } else { false }
-      for action in order.handle(isComplete ? .complete(controller.name) : .failed(controller.name)) {
+    while stopping == nil, controllers.contains(where: { $0.name == controller.name }) {
+      _ = await controller.untilSettled()
+      let isDone = await controller.hasDoneItsPart
+      guard stopping == nil else { return }
+      for action in order.handle(isDone ? .complete(controller.name) : .failed(controller.name)) {
         do { try await carryOut(action) } catch {
           await context.reporter.report(EngineEvent(app: controller.name, kind: .warning, reason: "Failed", message: "\(error)"))
         }
       }
-      if isComplete { return }
-      if case .undone = outcome, await controller.isSettled { return }
+      if isDone { return }
+      await controller.untilChanged()
     }
   }
 
@@ -57,9 +58,10 @@ extension Engine {
 }
 
 extension StartOrder {
-  /// The order of a file's apps; the file was checked, so that there is one.
-  init(_ apps: [App]) {
+  /// The order of a file's apps, each where it was before; the file was checked, so that there is one.
+  init(_ apps: [App], before: StartOrder? = nil) {
     let nodes = apps.map { (name: $0.name, after: $0.after) }
-    self = (try? StartOrder(nodes)) ?? StartOrder(unordered: nodes.map(\.name))
+    let states = Dictionary(uniqueKeysWithValues: nodes.map { ($0.name, before?.state(of: $0.name) ?? .idle) })
+    self = (try? StartOrder(nodes, states: states)) ?? StartOrder(unordered: nodes.map(\.name))
   }
 }

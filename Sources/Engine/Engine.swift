@@ -14,6 +14,8 @@ public actor Engine {
   let context: EngineContext
   private let lock: EngineLock
   private(set) var controllers: [any AppController] = []
+  /// Apps that are being removed.
+  private var leaving: [String: (controller: any AppController, removal: Task<Void, Never>)] = [:]
   private var server: EngineServer?
   private var endWaiters: [CheckedContinuation<Void, Never>] = []
   private var stopWaiters: [CheckedContinuation<Void, Never>] = []
@@ -115,7 +117,9 @@ public actor Engine {
         throw AppFileError([Mistake(file: file.path, position: nil, path: "", message: error.description)])
       }
       for app in file.apps {
-        guard let old = self.file.apps.first(where: { $0.name == app.name }) else { continue }
+        guard let old = self.file.apps.first(where: { $0.name == app.name }), controllers.contains(where: { $0.name == app.name }) else {
+          continue
+        }
         guard let key = old.listen != app.listen ? "listen" : old.kind != app.kind ? "kind" : nil else { continue }
         let text = "\(key) of a running app cannot be changed; remove it first with: lastcall rm -f \(app.name)"
         throw AppFileError([Mistake(file: file.path, position: nil, path: "apps.\(app.name).\(key)", message: text)])
@@ -129,6 +133,8 @@ public actor Engine {
   /// Carries out what a file says: new apps are started, those that it does not name any more are stopped.
   /// - Returns: the apps that are to be brought up to date, in the file's order.
   func adopt(_ file: AppFile) async throws -> [(any AppController, App)] {
+    // What is being removed is gone before another of its name begins.
+    for app in file.apps { await leaving[app.name]?.removal.value }
     let known = Set(controllers.map(\.name))
     let new = file.apps.filter { !known.contains($0.name) }
     let opened = try Self.open(new, nil)
@@ -136,7 +142,7 @@ public actor Engine {
     let gone = controllers.filter { controller in !file.apps.contains { $0.name == controller.name } }
     let kept = Dictionary(uniqueKeysWithValues: controllers.map { ($0.name, $0) })
     self.file = file
-    order = StartOrder(file.apps)
+    order = StartOrder(file.apps, before: order)
     controllers = file.apps.map { kept[$0.name] ?? makeController($0, listener: listeners[$0.name], context: context) }
     for controller in gone { await remove(controller) }
     return order.order.compactMap { name in
@@ -150,9 +156,14 @@ public actor Engine {
   /// Stops an app and forgets it.
   func remove(_ controller: any AppController) async {
     controllers.removeAll { $0.name == controller.name }
-    await controller.stopAll()
-    left += await controller.inDoubt
-    listeners.removeValue(forKey: controller.name)?.descriptor.close()
+    let removal = Task {
+      await controller.stopAll()
+      left += await controller.inDoubt
+      listeners.removeValue(forKey: controller.name)?.descriptor.close()
+      leaving.removeValue(forKey: controller.name)
+    }
+    leaving[controller.name] = (controller, removal)
+    await removal.value
   }
 
   /// Makes the control socket anew when somebody has deleted it.
@@ -201,6 +212,7 @@ public actor Engine {
           EngineEvent(app: "", reason: "Stopping", message: "stopping everything (\(reason)); Ctrl-C again to hurry"))
       }
       await stopInOrder()
+      for (_, removal) in leaving.values { await removal.value }
       for listener in listeners.values { listener.descriptor.close() }
       for controller in controllers { left += await controller.inDoubt }
       if !left.isEmpty {
@@ -235,7 +247,7 @@ public actor Engine {
 
   private func escalate() async {
     await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "Escalating", message: "skipping to the next signal"))
-    for controller in controllers { await controller.escalate() }
+    for controller in controllers + leaving.values.map(\.controller) { await controller.escalate() }
   }
 
   /// Waits until everything has stopped and those who asked have their answers.

@@ -29,6 +29,8 @@ public struct JobRun: Sendable {
     case found(ReplicaNumber, revision: Int, startedAt: Instant)
     /// Its process has ended.
     case ended(ReplicaNumber, Ending)
+    /// Its process was stopped before it had done its work, whatever its code.
+    case interrupted(ReplicaNumber)
     /// The engine stops: a run is let go to its end, within its grace, and nothing more begins. A restored machine runs on.
     case drain
     /// The job is to be stopped now and is not wanted any more.
@@ -132,6 +134,7 @@ public struct JobRun: Sendable {
     case .runAgain(let revision): if !isEnding { want(revision) }
     case .found(let number, let revision, let startedAt): found(Saved.Running(number: number, revision: revision, startedAt: startedAt))
     case .ended(let number, let ending): ended(number, ending, at: now)
+    case .interrupted(let number): interrupted(number)
     case .drain: end { .drain($0) }
     case .stop:
       saved.wanted = nil
@@ -199,6 +202,14 @@ public struct JobRun: Sendable {
     } else if ending != .lost {
       actions.append(.note(.failed(revision: run.revision, number)))
     }
+    if isEnding { actions.append(.note(.stopped)) }
+  }
+
+  private mutating func interrupted(_ number: ReplicaNumber) {
+    guard saved.running?.number == number else { return }
+    saved.running = nil
+    saved.attempts = max(0, saved.attempts - 1)
+    actions.append(.note(.interrupted(number)))
     if isEnding { actions.append(.note(.stopped)) }
   }
 

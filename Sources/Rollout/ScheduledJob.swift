@@ -15,6 +15,8 @@ public struct ScheduledJob: Sendable {
     case found(ReplicaNumber, revision: Int, startedAt: Instant)
     /// Its process has ended.
     case ended(ReplicaNumber, Ending)
+    /// Its process was stopped before it had done its work.
+    case interrupted(ReplicaNumber)
     /// The engine stops: a run is let go to its end, within its grace, and nothing more begins.
     case drain
     /// It is to be stopped now; its schedule is not kept any more.
@@ -113,6 +115,7 @@ public struct ScheduledJob: Sendable {
       self.revision = max(self.revision, revision)
       give(.found(number, revision: revision, startedAt: startedAt), at: now)
     case .ended(let number, let ending): give(.ended(number, ending), at: now)
+    case .interrupted(let number): give(.interrupted(number), at: now)
     case .drain:
       isEnding = true
       give(.drain, at: now)

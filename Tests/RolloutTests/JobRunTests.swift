@@ -57,6 +57,18 @@ import Testing
     #expect(JobRun(JobBounds(), restoring: restored.saved, at: start).saved.wanted == nil)
   }
 
+  @Test func aRunThatWasStoppedIsNeitherDoneNorFailed() {
+    var job = JobRun(JobBounds(retries: 0))
+    _ = job.handle(.run(revision: 1), at: start)
+    #expect(job.handle(.stop, at: start) == [.stop(one)])
+    #expect(job.handle(.interrupted(one), at: start) == [.note(.interrupted(one)), .note(.stopped)])
+    #expect(job.saved.outcome == nil)
+    var again = JobRun(JobBounds(retries: 0), restoring: job.saved, at: start)
+    #expect(again.handle(.run(revision: 1), at: start).contains(.start(two, revision: 1)))
+    // Wanted again before it had ended.
+    #expect(again.handle(.interrupted(two), at: start).contains(.start(ReplicaNumber(3), revision: 1)))
+  }
+
   @Test func aRunThatNeverWasIsRunAtOnceAndCountsForNothing() throws {
     var job = JobRun(JobBounds(retries: 0))
     _ = job.handle(.run(revision: 1), at: start)

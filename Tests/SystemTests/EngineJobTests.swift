@@ -173,6 +173,85 @@ import Testing
     await workspace.remove()
   }
 
+  @Test func aStopIsNoEndThatWhatComesAfterWaitsFor() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        migrate: { kind: job, command: [sh, -c, 'test -e go'], restart: { policy: never } }
+        long: { kind: job, command: [sleep, '1000'] }
+        web: { command: [sleep, '1000'], after: [migrate, long], update: { settle: 0s } }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("web waits for migrate, which is not up")
+    _ = try await lastcall(workspace, "stop", "long")
+    try await up.says("long-1 was stopped before it had done its work")
+    // A job that was mended lets go who waits, also when somebody runs it by hand.
+    try workspace.write("go", "")
+    _ = try await lastcall(workspace, "restart", "migrate")
+    let rows = try await workspace.rows()
+    #expect(rows.map(\.state) == ["Succeeded", "Stopped", "Pending"])
+    #expect(!up.output.contains("web-1 started"), "\(up.output)")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
+  @Test func aFailedJobThatIsRunByHandLetsGoWhatWaitsForIt() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        migrate: { kind: job, command: [sh, -c, 'test -e go'], restart: { policy: never } }
+        web: { command: [sleep, '1000'], after: migrate, update: { settle: 0s } }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("web waits for migrate, which is not up")
+    try workspace.write("go", "")
+    _ = try await lastcall(workspace, "restart", "migrate")
+    try await up.says("web-1 is ready")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
+  @Test func aRunThatIsCutOffIsNotDoneWhateverItsCode() async throws {
+    let workspace = try Product.workspace()
+    let script = "echo run >> runs; [ $$(wc -l < runs) -ge 2 ] && exit 0; trap \"exit 0\" TERM; touch began; while :; do sleep 0.02; done"
+    try workspace.write("lastcall.yaml", job(script))
+    let up = try workspace.lastcall("up")
+    #expect(try await eventually { exists(workspace, "began") })
+    _ = try await lastcall(workspace, "stop", "once")
+    try await up.says("once-1 was stopped before it had done its work")
+    #expect(!up.output.contains("once has done its work"), "\(up.output)")
+    #expect(try await lastcall(workspace, "start", "once").contains("once has done its work"))
+    #expect(count(workspace, "runs") == 2)
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
+  @Test func whatIsRemovedIsGoneBeforeAnotherOfItsNameBegins() async throws {
+    let workspace = try Product.workspace()
+    let script = "echo begin >> trace; while ! [ -e go ]; do sleep 0.02; done; echo end >> trace"
+    try workspace.write("lastcall.yaml", job(script))
+    let up = try workspace.lastcall("up")
+    #expect(try await eventually { count(workspace, "trace") == 1 })
+    let remove = try workspace.lastcall("rm", "-f", "once")
+    try await up.says("may end by itself before it is stopped")
+    let deploy = try workspace.lastcall("deploy")
+    try workspace.write("go", "")
+    _ = await remove.ended()
+    #expect(await deploy.ended() == .code(0), "\(deploy.output)")
+    let trace = try String(contentsOfFile: workspace.directory + "/trace", encoding: .utf8)
+    #expect(trace == "begin\nend\nbegin\nend\n")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   /// Waits for a real minute: crontab(5) knows nothing shorter.
   @Test func aScheduledJobRunsWhenItsMinuteComes() async throws {
     let workspace = try Product.workspace()

@@ -47,6 +47,8 @@ import Testing
       secret = os.environ["DB_PASSWORD"]
       notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
       notify.sendto(f"READY=1\\nSTATUS=with {secret}".encode(), os.environ["NOTIFY_SOCKET"])
+      # What is cut off at 200 bytes must not cut a secret in two.
+      print("x" * 190 + secret, flush=True)
       print("cannot log in with", secret, flush=True)
       if os.path.exists("second"): sys.exit(7)
       signal.pause()
@@ -89,7 +91,7 @@ import Testing
     up.send(.int)
     _ = await up.ended()
     shown.append(up.output)
-    for text in shown { #expect(!text.contains(secret), "\(text)") }
+    for text in shown { #expect(!text.contains(secret.prefix(8)), "\(text)") }
     await test.workspace.remove()
   }
 

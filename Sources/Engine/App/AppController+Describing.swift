@@ -25,7 +25,7 @@ extension AppController {
     return AppDescription(
       app: name, state: state, message: message, revision: revision, replicas: wantedReplicas, declared: declaredLines,
       ready: rows.count { $0.state == "Ready" && $0.sidecar == nil }, rows: rows,
-      stops: AppDescription.Stops(stops, grace: app.stop.grace), hooks: ReplicaLogs.hooks(of: name, context.paths), events: events)
+      stops: AppDescription.Stops(stops, grace: app.stop.grace), hooks: ReplicaLogs.hooks(of: name, context), events: events)
   }
 
   /// What is declared, in the file's words.

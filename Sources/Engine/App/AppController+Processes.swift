@@ -68,14 +68,17 @@ extension AppController {
     }
     if let record = ledger.records[number] { await context.ended.add(record, of: app.replicas) }
     let legacy = await process.legacy
+    let wasStopped = ledger.records[number]?.stop != nil
     gone(number)
-    ended(number, Self.ending(status, process.app), leaving: legacy)
+    // A job of which nobody knows whether it has done its work is not run again unasked.
+    let isUnknown = wasStarted && status == nil && process.app.kind == .job
+    ended(number, isUnknown ? .refused : Self.ending(status, process.app), wasStopped: wasStopped, leaving: legacy)
   }
 
   /// What a replica that failed wrote last, for the end of a sentence.
   func lastWords(of replica: String) -> String {
     let log = ReplicaLogs(replica: replica, isLiving: false, directory: context.paths.replica(replica))
-    let lines = log.lastLines("log", 3)
+    let lines = log.lastLines("log", 3) { context.secrets.redacted($0, of: name) }
     return lines.isEmpty ? "" : "; it wrote last: " + lines.joined(separator: " | ")
   }
 
@@ -115,8 +118,10 @@ extension AppController {
 
   private func takeIn(_ record: ReplicaRecord) {
     let directory = ReplicaDirectory(context.paths.replica(record.name))
-    // Written down and then not started, or of another boot.
-    guard record.boot == ReplicaRecord.currentBoot, directory.record() != nil || directory.isHeld || isLost(record.name) else {
+    // Written down and then not started, or of another boot. An earlier replica of that name may have left its directory: an end that is told
+    // there is its own.
+    let wasBegun = directory.record()?.startedAt == record.startedAt
+    guard record.boot == ReplicaRecord.currentBoot, wasBegun || directory.isHeld || isLost(record.name) else {
       ledger.outbox.append(.replicaGone(record.name))
       return
     }

@@ -7,7 +7,7 @@ import StopPlan
 extension AppController {
   /// Notes the stop of a replica, which begins once that is written.
   func planStop(_ number: ReplicaNumber) {
-    guard var record = ledger.records[number], let process = ledger.processes[number] else { return }
+    guard var record = ledger.records[number], record.stop == nil, let process = ledger.processes[number] else { return }
     let deadline = min(ledger.fullStopDeadline ?? .never, Clock.now + process.plan.grace)
     record.stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: Clock.now.nanoseconds)
     keep(record)

@@ -1,5 +1,6 @@
 import AppSpec
 import Foundation
+import Linux
 import Rollout
 import StopPlan
 
@@ -34,11 +35,24 @@ extension AppController {
     }
   }
 
+  /// Tries again what a full disk did not take.
+  private func writeAgain() {
+    guard !ledger.unwritten.isEmpty else { return }
+    ledger.outbox = ledger.unwritten + ledger.outbox
+    ledger.unwritten = []
+    write()
+  }
+
   private func writeOnce() async {
-    let (changes, deeds) = (ledger.outbox, ledger.deeds)
-    (ledger.outbox, ledger.deeds) = ([], [])
+    let (changes, deeds) = (ledger.unwritten + ledger.outbox, ledger.deeds)
+    (ledger.unwritten, ledger.outbox, ledger.deeds) = ([], [], [])
     var failure: (any Error)?
-    do { try await context.store.commit(changes) } catch { failure = error }
+    do { try await context.store.commit(changes) } catch {
+      failure = error
+      // Events are tried again by the store itself.
+      ledger.unwritten = StateChange.latest(of: changes.filter { if case .event = $0 { false } else { true } })
+      ledger.retry.set(Clock.now + .seconds(1)) { await self.writeAgain() }
+    }
     for deed in deeds {
       switch deed {
       case .start(let number):
@@ -53,7 +67,7 @@ extension AppController {
   private func refuse(_ number: ReplicaNumber, _ failure: any Error) {
     note(.warning, "Failed", "\(name(number)) is not started, since that could not be written down: \(failure)", name(number))
     gone(number)
-    ended(number, .failed, leaving: nil)
+    ended(number, .failed, wasStopped: false, leaving: nil)
   }
 
   /// Nothing is left of a replica.
@@ -87,6 +101,9 @@ extension AppController {
       write()
     }
   }
+
+  /// Waits until something has come of what made what comes after it wait.
+  func untilChanged() async { if isSettled, !hasDoneItsPart { _ = await nextOutcome() } }
 
   /// Waits for the outcome of what is under way.
   func nextOutcome() async -> AppOutcome { await withCheckedContinuation { ledger.outcomeWaiters.append($0) } }

@@ -21,6 +21,8 @@ protocol AppController: Actor {
   var wantedReplicas: Int { get }
   /// Whether what is wanted has been reached, or given up.
   var isSettled: Bool { get }
+  /// Whether what comes after it may begin: it is up, or has done its work.
+  var hasDoneItsPart: Bool { get }
   /// Whether nothing of it runs, nor is to.
   var runsNothing: Bool { get }
   /// Its state in one word, and why.
@@ -33,8 +35,10 @@ protocol AppController: Actor {
   /// What a replica is given that starts now of what another has stored.
   func estate(for number: ReplicaNumber) async -> Estate?
   /// A replica has ended.
-  /// - Parameter estate: what it had stored.
-  func ended(_ number: ReplicaNumber, _ ending: Ending, leaving estate: Estate?)
+  /// - Parameters:
+  ///   - wasStopped: whether its stop had begun.
+  ///   - estate: what it had stored.
+  func ended(_ number: ReplicaNumber, _ ending: Ending, wasStopped: Bool, leaving estate: Estate?)
   /// A replica runs: what is done with it until it ends.
   func serve(_ process: ReplicaProcess, _ number: ReplicaNumber, since began: Instant) async
 
@@ -79,8 +83,8 @@ extension AppController {
   /// Whether that is a replica of it.
   func has(_ replica: String) -> Bool { ledger.processes.values.contains { $0.name == replica } }
 
-  /// Whether it was never started.
-  var isNew: Bool { ledger.declared == nil && ledger.revisions.isEmpty }
+  /// Whether it was not begun yet.
+  var isNew: Bool { ledger.declared == nil }
 
   /// Replicas of which something may still run, though nothing can be done about it.
   var inDoubt: [String] { ledger.inDoubt }

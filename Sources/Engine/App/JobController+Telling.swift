@@ -73,6 +73,7 @@ extension JobController {
       row.revision = record.revision
       if row.pid != nil { row.state = record.stop != nil ? "Terminating" : drains[number] != nil ? "Draining" : "Running" }
       rows.append(row)
+      rows += await ledger.sidecars[number]?.rows() ?? []
     }
     if rows.isEmpty, target == nil || target == name {
       let (state, message) = self.state

@@ -49,6 +49,8 @@ actor JobController: AppController {
     return app.schedule == nil ? !machine.isAwaited : !isAsked
   }
 
+  var hasDoneItsPart: Bool { machine.outcome == .succeeded(revision: revision) && !machine.isAwaited }
+
   var runsNothing: Bool { ledger.processes.isEmpty && (ledger.isStopped || app.schedule == nil && isSettled) }
 
   func want(revision: Int, replicas: Int) {
@@ -64,9 +66,10 @@ actor JobController: AppController {
   /// A run is nobody's heir.
   func estate(for number: ReplicaNumber) async -> Estate? { nil }
 
-  func ended(_ number: ReplicaNumber, _ ending: Ending, leaving estate: Estate?) {
+  func ended(_ number: ReplicaNumber, _ ending: Ending, wasStopped: Bool, leaving estate: Estate?) {
     forgetDrain(number)
-    feed(.ended(number, ending))
+    // What was cut off is neither done nor failed, whatever its code.
+    feed(wasStopped ? .interrupted(number) : .ended(number, ending))
   }
 
   /// A machine that was stopped begins nothing more: another one goes on from where it was.
@@ -124,6 +127,11 @@ actor JobController: AppController {
     ledger.isStopped = false
     return await untilOutcome {
       isAsked = true
+      // One that waits for others has no revision yet.
+      guard ledger.revisions[revision] != nil else {
+        ledger.declared = app
+        return begin(app, because: "restart", replicas: 1)
+      }
       want(revision: revision, replicas: 1)
       feed(.runNow)
     }

@@ -32,6 +32,9 @@ struct Ledger {
   var deeds: [Deed] = []
   var outcomeWaiters: [CheckedContinuation<AppOutcome, Never>] = []
   var writing: Task<Void, Never>?
+  /// What a full disk did not take, and when it is tried again.
+  var unwritten: [StateChange] = []
+  var retry = Alarm()
   var written: AppRecord?
   /// Set when nothing of it is to be written any more.
   var isForgotten = false

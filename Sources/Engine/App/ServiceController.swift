@@ -49,13 +49,15 @@ actor ServiceController: AppController {
 
   var isSettled: Bool { rollout.isComplete }
 
+  var hasDoneItsPart: Bool { rollout.isComplete && wantedReplicas > 0 && ledger.declared != nil }
+
   var runsNothing: Bool { rollout.replicas.isEmpty && rollout.desired.replicas == 0 }
 
   func want(revision: Int, replicas: Int) {
     feed(.desired(Desired(replicas: replicas, revision: revision), bounds: Self.bounds(app)))
   }
 
-  func ended(_ number: ReplicaNumber, _ ending: Ending, leaving estate: Estate?) {
+  func ended(_ number: ReplicaNumber, _ ending: Ending, wasStopped: Bool, leaving estate: Estate?) {
     settleEstate(of: number, estate)
     feed(.ended(number, ending))
     dropEstates(missing: rollout.missing)

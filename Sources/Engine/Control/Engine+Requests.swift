@@ -90,10 +90,14 @@ extension Engine {
           {
             await controller.bringKeepersUpToDate()
             guard await controller.isNew else { return await controller.deploy(app, because: "deploy") }
-            do { try await controller.start() } catch { return .undone("\(error)") }
+            do { try await self.begin([app.name]) } catch { return .undone("\(error)") }
             return await controller.untilSettled()
           }
         }, of: meant.map(\.0.name), send)
+      // What a failure has kept from its turn waits for what it comes after.
+      for (controller, _) in meant where await controller.isNew && order.state(of: controller.name) == .idle {
+        try await begin([controller.name])
+      }
     } catch {
       await send(EngineAnswer(end: 2, error: "nothing is changed: \(error)"))
     }

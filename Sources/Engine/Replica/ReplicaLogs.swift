@@ -31,7 +31,8 @@ public struct ReplicaLogs: Sendable {
 
   /// The last lines of a log, the oldest first, without their times: at most that many, each of at most 200 bytes, none of them from before the
   /// last 16 KiB. What would move a terminal's cursor is left out.
-  public func lastLines(_ name: String, _ count: Int) -> [String] {
+  /// - Parameter redact: takes secrets out of a line, before anything is cut off it.
+  func lastLines(_ name: String, _ count: Int, _ redact: (String) -> String) -> [String] {
     var lines: [String] = []
     for file in files(name).suffix(2) {
       guard let handle = FileHandle(forReadingAtPath: file) else { continue }
@@ -39,9 +40,10 @@ public struct ReplicaLogs: Sendable {
       let end = (try? handle.seekToEnd()) ?? 0
       try? handle.seek(toOffset: end > Self.tail ? end - Self.tail : 0)
       let text = String(decoding: (try? handle.read(upToCount: Int(Self.tail))) ?? Data(), as: UTF8.self)
-      lines += text.split(separator: "\n").compactMap { line in
+      // The first line of a tail lacks its beginning.
+      lines += text.split(separator: "\n").dropFirst(end > Self.tail ? 1 : 0).compactMap { line in
         let fields = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-        return fields.count == 4 ? Self.shown(fields[3]) : nil
+        return fields.count == 4 ? Self.shown(redact(String(fields[3]))) : nil
       }
     }
     return lines.suffix(count)
@@ -50,19 +52,19 @@ public struct ReplicaLogs: Sendable {
   private static let tail: UInt64 = 16_384
   private static let longestLine = 200
 
-  private static func shown(_ line: Substring) -> String {
+  private static func shown(_ line: String) -> String {
     let bytes = line.utf8.filter { $0 >= 0x20 && $0 != 0x7f }
     return String(decoding: bytes.prefix(longestLine), as: UTF8.self) + (bytes.count > longestLine ? "…" : "")
   }
 
   /// What the hooks of an app's replicas and sidecars wrote last; of the last replicas that have any.
-  static func hooks(of app: String, _ paths: EnginePaths) -> [AppDescription.HookLog] {
-    let own = all(paths).compactMap { log -> (ReplicaRecord, ReplicaLogs)? in
+  static func hooks(of app: String, _ context: EngineContext) -> [AppDescription.HookLog] {
+    let own = all(context.paths).compactMap { log -> (ReplicaRecord, ReplicaLogs)? in
       guard let record = ReplicaDirectory(log.directory).record(), record.app == app, record.role != .proxy else { return nil }
       return (record, log)
     }
     let written = own.sorted { $0.0.startedAt < $1.0.startedAt }.compactMap { record, log -> AppDescription.HookLog? in
-      let lines = log.lastLines("hooks.log", 5)
+      let lines = log.lastLines("hooks.log", 5) { context.secrets.redacted($0, of: app) }
       return lines.isEmpty ? nil : AppDescription.HookLog(replica: record.name, lines: lines)
     }
     return written.suffix(10)

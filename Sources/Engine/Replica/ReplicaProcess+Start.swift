@@ -56,6 +56,7 @@ extension ReplicaProcess {
     program.placed = [listener].compactMap { $0 } + stored.map(\.descriptor) + [lock]
     program.writesListenPid = !command.inheritedNames.isEmpty
     keeper = try await context.children.start(program)
+    identity = ProcessRecord(pid: keeper)?.identity
     // Until its keeper has them; one that ends at once may never say so.
     given = estate
     try await connectAtStart()
@@ -72,6 +73,11 @@ extension ReplicaProcess {
       }
       if ProcessRecord(pid: keeper)?.isZombie ?? true {
         let status = await context.children.wait(for: keeper)
+        // A program that ends at once has ended before we could connect.
+        if directory.exit() != nil {
+          await reportStart()
+          return await keeperEnded()
+        }
         throw EngineError("\(name) did not start: \(directory.lastWords() ?? "its keeper ended with \(status.shellCode)")")
       }
       if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory.keeperLog)") }

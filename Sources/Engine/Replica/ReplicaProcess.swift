@@ -27,7 +27,7 @@ actor ReplicaProcess {
   private(set) var statusText = ""
   var link: KeeperLink?
   /// Which process the keeper is; nil until it has answered.
-  private(set) var identity: ProcessIdentity?
+  var identity: ProcessIdentity?
   /// Its keeper, when that cannot be reached any more.
   var lost: ProcessIdentity?
   /// Whether its keeper has said that nothing of it is left.
@@ -237,6 +237,12 @@ actor ReplicaProcess {
     wakeTurnWaiters()
     for waiter in endWaiters { waiter.resume() }
     endWaiters = []
+  }
+
+  /// Says what its keeper had no time to say.
+  func reportStart() async {
+    hasStarted = true
+    await report(.normal, "Started", "\(name) started", key: key("started"))
   }
 
   /// The key of the event that says how it ended.

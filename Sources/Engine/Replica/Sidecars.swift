@@ -62,8 +62,11 @@ actor Sidecars {
     let process = ReplicaProcess(record, app: App(app, sidecar: kept[index].spec), listener: nil, context: context)
     kept[index].process = process
     kept[index].preparing = nil
-    try await context.store.commit([.replica(record)])
-    do { try await process.launch(record) } catch {
+    do {
+      try await context.store.commit([.replica(record)])
+      try await process.launch(record)
+    } catch {
+      await process.abandon()
       await context.store.post([.replicaGone(record.name)])
       feed(.ended, index)
       throw error

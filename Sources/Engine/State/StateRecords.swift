@@ -98,4 +98,23 @@ enum StateChange: Sendable {
   case replica(ReplicaRecord)
   case replicaGone(String)
   case stop(StopRecord)
+
+  /// Those that no later one of them makes pointless, in their order: what waits for a full disk must not grow without end.
+  static func latest(of changes: [StateChange]) -> [StateChange] {
+    var known: Set<String> = []
+    return changes.reversed().filter { $0.subject.map { known.insert($0).inserted } ?? false }.reversed()
+  }
+
+  /// What it says all of; nil when it adds to what is there.
+  private var subject: String? {
+    switch self {
+    case .event, .stop: nil
+    case .app(let record): "app/\(record.name)"
+    case .appGone(let name): "app/\(name)"
+    case .revision(let record): "revision/\(record.app)/\(record.number)"
+    case .outcome(let app, let number, _): "outcome/\(app)/\(number)"
+    case .replica(let record): "replica/\(record.name)"
+    case .replicaGone(let name): "replica/\(name)"
+    }
+  }
 }
