@@ -19,6 +19,7 @@ struct EngineContext: Sendable {
   let environment: [String: String]
   /// The directories of what has ended.
   let ended: EndedReplicas
+  let ports = ReplicaPorts()
   /// The clock of scheduled jobs.
   let wallAlarms: WallAlarms
 

@@ -12,7 +12,7 @@ extension AppController {
       name: name(number), app: name, number: number.value, revision: revision, boot: ReplicaRecord.currentBoot,
       startedAt: Clock.now.nanoseconds)
     let spec = ledger.revisions[revision]?.spec ?? app
-    if spec.listen?.via == .proxy { record.port = try? ledger.ports.take() }
+    if spec.listen?.via == .proxy { record.port = try? context.ports.take() }
     keep(record)
     let inherited = spec.listen?.via == .socket ? listener?.descriptor : nil
     ledger.processes[number] = ReplicaProcess(record, app: spec, listener: inherited, context: context)
@@ -127,7 +127,7 @@ extension AppController {
     }
     let number = ReplicaNumber(record.number)
     ledger.records[number] = record
-    if let port = record.port { ledger.ports.keep(port) }
+    if let port = record.port { context.ports.keep(port) }
     let spec = ledger.revisions[record.revision]?.spec ?? app
     ledger.processes[number] = ReplicaProcess(record, app: spec, listener: listener?.descriptor, context: context)
   }

@@ -74,7 +74,7 @@ extension AppController {
   func gone(_ number: ReplicaNumber) {
     guard let process = ledger.processes.removeValue(forKey: number) else { return }
     ledger.records.removeValue(forKey: number)
-    if let port = process.port { ledger.ports.giveBack(port) }
+    if let port = process.port { context.ports.giveBack(port) }
     ledger.outbox.append(.replicaGone(process.name))
   }
 

@@ -18,7 +18,6 @@ struct Ledger {
   var records: [ReplicaNumber: ReplicaRecord] = [:]
   /// What runs beside replicas.
   var sidecars: [ReplicaNumber: Sidecars] = [:]
-  var ports = ReplicaPorts()
   /// The revisions that are kept, by number.
   var revisions: [Int: RevisionRecord] = [:]
   /// Whether a full stop was asked for.

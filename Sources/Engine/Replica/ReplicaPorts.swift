@@ -1,29 +1,32 @@
 import CListener
 import Foundation
 import Linux
+import Synchronization
 
-/// Gives each replica under `via: proxy` a port of its own, outside the range that the kernel gives to clients.
-struct ReplicaPorts {
-  private var used: Set<Int> = []
+/// Gives each replica under `via: proxy` a port of its own, outside the range that the kernel gives to clients. One for all apps of an engine: a
+/// port that was given is free for everybody else until its program listens.
+final class ReplicaPorts: Sendable {
+  private let used = Mutex<Set<Int>>([])
 
   /// A free port.
-  mutating func take() throws(EngineError) -> Int {
+  func take() throws(EngineError) -> Int {
     let range = Self.range
     for _ in 0..<512 {
       let port = Int.random(in: range)
-      if used.contains(port) { continue }
-      guard let probe = try? ListeningSocket(host: "127.0.0.1", port: port) else { continue }
-      probe.descriptor.close()
-      used.insert(port)
-      return port
+      guard used.withLock({ $0.insert(port).inserted }) else { continue }
+      if let probe = try? ListeningSocket(host: "127.0.0.1", port: port) {
+        probe.descriptor.close()
+        return port
+      }
+      giveBack(port)
     }
     throw EngineError("no free port between \(range.lowerBound) and \(range.upperBound) for a replica")
   }
 
   /// A port that a replica has had since before this engine.
-  mutating func keep(_ port: Int) { used.insert(port) }
+  func keep(_ port: Int) { used.withLock { _ = $0.insert(port) } }
 
-  mutating func giveBack(_ port: Int) { used.remove(port) }
+  func giveBack(_ port: Int) { used.withLock { _ = $0.remove(port) } }
 
   /// Below the range of /proc/sys/net/ipv4/ip_local_port_range when there is room, else above it.
   private static var range: ClosedRange<Int> {
