@@ -94,7 +94,7 @@ public struct ScheduledJob: Sendable {
   public var isRunning: Bool { job.isRunning }
   /// Which process of it runs.
   public var running: ReplicaNumber? { job.saved.running?.number }
-  /// Whether there is a run to come, or under way, that was not by the schedule's leave alone: one that has to come to its end.
+  /// Whether a run is wanted that has not come to its end.
   public var isAwaited: Bool { job.saved.wanted != nil }
   /// Until when the next attempt waits; nil when none waits.
   public var backingOffUntil: Instant? { job.backingOffUntil }
