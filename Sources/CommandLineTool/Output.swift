@@ -27,11 +27,14 @@ enum Output {
     line(String(decoding: try encoder.encode(value), as: UTF8.self))
   }
 
+  /// In local time. A formatter of Foundation's costs 0.2 ms and 5 MB.
   static func time(_ seconds: Double, withDate: Bool) -> String {
-    let formatter = DateFormatter()
-    formatter.locale = Locale(identifier: "en_US_POSIX")
-    formatter.dateFormat = withDate ? "yyyy-MM-dd HH:mm:ss" : "HH:mm:ss"
-    return formatter.string(from: Date(timeIntervalSince1970: seconds))
+    var (moment, local) = (time_t(seconds), tm())
+    localtime_r(&moment, &local)
+    return withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { text in
+      let length = strftime(text.baseAddress, text.count, withDate ? "%Y-%m-%d %H:%M:%S" : "%H:%M:%S", &local)
+      return String(decoding: text.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
   }
 
   /// A length of time as docker and kubectl write it: 12s, 5m, 3h, 2d.

@@ -15,7 +15,7 @@ extension Keeper {
       if let wholeTree = look {
         look = nil
         // A fork bomb leaves others the processor only every few seconds. After a look no hook is started, which would not inherit ours.
-        if groupToldUpTo == 0, !killed { lc_set_precedence(1) }
+        if wholeTree, groupToldUpTo == 0, !killed { lc_set_precedence(1) }
         var observation = observer.observe(wholeTree: wholeTree, stopSignal: machine.stopSignal, mainLives: mainStatus == nil)
         if groupToldUpTo > 0 {
           observation.toldUpTo = groupToldUpTo

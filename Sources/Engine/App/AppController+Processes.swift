@@ -21,33 +21,40 @@ extension AppController {
 
   func launch(_ number: ReplicaNumber) {
     guard let process = ledger.processes[number], let record = ledger.records[number] else { return }
-    Task {
-      await follow(process, number) {
+    Task(executorPreference: TaskThreads.next()) { [context] in
+      let wasStarted = await self.begin(process, number) {
         if process.app.listen?.via == .proxy, process.port == nil { throw EngineError("no port is free for \(process.name)") }
         if let sidecars = Sidecars(process.app, beside: record, context: context) {
-          await keep(sidecars, number)
+          await self.keep(sidecars, number)
           try await sidecars.start()
         }
-        try await process.launch(record, given: await estate(for: number))
+        try await process.launch(record, given: await self.estate(for: number))
       }
+      await self.awaitEnd(of: process, number, wasStarted: wasStarted)
     }
   }
 
   private func keep(_ sidecars: Sidecars, _ number: ReplicaNumber) { ledger.sidecars[number] = sidecars }
 
   /// - Parameter begin: launches it or takes it over.
-  func follow(_ process: ReplicaProcess, _ number: ReplicaNumber, _ begin: @Sendable () async throws -> Void) async {
+  /// - Returns: whether it was.
+  func begin(_ process: ReplicaProcess, _ number: ReplicaNumber, _ begin: @Sendable () async throws -> Void) async -> Bool {
     let began = Clock.now
-    var wasStarted = false
-    do {
-      try await begin()
-      wasStarted = true
-      Task { await serve(process, number, since: began) }
-      await process.untilEnded()
-    } catch {
+    do { try await begin() } catch {
       if ledger.records[number]?.stop == nil { await report(.warning, "Failed", "\(error)", process.name) }
       await process.abandon()
+      return false
     }
+    Task { await serve(process, number, since: began) }
+    return true
+  }
+
+  func awaitEnd(of process: ReplicaProcess, _ number: ReplicaNumber, wasStarted: Bool) async {
+    await process.onEnd { Task { await self.hasEnded(process, number, wasStarted: wasStarted) } }
+  }
+
+  /// Nothing of it is left.
+  func hasEnded(_ process: ReplicaProcess, _ number: ReplicaNumber, wasStarted: Bool) async {
     await proxy?.remove(process.name)
     if let beside = ledger.sidecars[number] {
       let deadline = ledger.records[number]?.stop.map { Instant(nanoseconds: $0.deadline) } ?? Clock.now + process.plan.grace
@@ -142,11 +149,16 @@ extension AppController {
     await adoptSidecars(found.sidecars)
     for (number, record) in ledger.records {
       guard let process = ledger.processes[number] else { continue }
-      let following = Task { await follow(process, number) { await process.adopt() } }
       // What ended meanwhile must not count as serving once the machine decides.
       guard process.directory.isHeld || !process.directory.exists else {
-        await following.value
+        let wasStarted = await begin(process, number) { await process.adopt() }
+        await process.untilEnded()
+        await hasEnded(process, number, wasStarted: wasStarted)
         continue
+      }
+      Task {
+        let wasStarted = await begin(process, number) { await process.adopt() }
+        await awaitEnd(of: process, number, wasStarted: wasStarted)
       }
       if record.stop == nil, record.readySince != nil, let port = record.port { try? await proxy?.add(record.name, port: port) }
       if record.stop != nil { Task { await stopReplica(number) } }

@@ -58,7 +58,7 @@ extension AppController {
       case .start(let number):
         // Nothing is started that a later engine would not look for.
         if let failure { refuse(number, failure) } else { launch(number) }
-      case .stop(let number): Task { await stopReplica(number) }
+      case .stop(let number): Task(executorPreference: TaskThreads.next()) { await self.stopReplica(number) }
       case .end(let outcome, let waiters): for waiter in waiters { waiter.resume(returning: outcome) }
       }
     }

@@ -6,7 +6,7 @@ import StopPlan
 /// A replica that runs: whether it is ready, still works, or is about to leave.
 extension ServiceController {
   func serve(_ process: ReplicaProcess, _ number: ReplicaNumber, since began: Instant) async {
-    Task { await extend(process, number) }
+    await process.onExtension { Task { await self.extend(process, number) } }
     let isReady = await waitTelling({ "\(process.name) is not ready: \(await process.notReadyReason)" }) { await process.untilReady() }
     guard isReady, await !process.isLeaving, var record = ledger.records[number], record.stop == nil else { return }
     do {
@@ -22,19 +22,15 @@ extension ServiceController {
     }
     feed(.ready(number))
     if process.app.notify.watchdog != nil {
-      Task { if await process.untilWatchdog() { feed(.unhealthy(number)) } }
+      await process.onWatchdog { Task { if await !process.wasAskedToStop { await self.feed(.unhealthy(number)) } } }
     }
     if let live = process.app.live { Task { await watch(process, number, live) } }
-    await leaving(process)
+    await process.onLeaving { Task { await self.leaving(process) } }
   }
 
   /// A program that says how much longer its start takes is awaited for longer, within its bound.
   private func extend(_ process: ReplicaProcess, _ number: ReplicaNumber) async {
-    var last: Instant?
-    while let until = await process.untilExtended(beyond: last) {
-      last = until
-      feed(.extended(number, until: until))
-    }
+    if let until = await process.extendedUntil { feed(.extended(number, until: until)) }
   }
 
   private func watch(_ process: ReplicaProcess, _ number: ReplicaNumber, _ live: Liveness) async {
@@ -53,7 +49,7 @@ extension ServiceController {
 
   /// A program that says STOPPING=1 of itself gets no more requests; its end is treated as any.
   private func leaving(_ process: ReplicaProcess) async {
-    guard await process.untilLeaving() else { return }
+    guard await !process.wasAskedToStop else { return }
     await report(.normal, "Stopping", "\(process.name) says that it stops", process.name)
     _ = try? await proxy?.drain(process.name)
   }

@@ -6,7 +6,7 @@ import NIOPosix
 typealias LineChannel = NIOAsyncChannel<ByteBuffer, ByteBuffer>
 
 /// Cuts a stream at line feeds; a line beyond the limit ends the connection.
-private struct LineDecoder: ByteToMessageDecoder {
+struct LineDecoder: ByteToMessageDecoder {
   typealias InboundOut = ByteBuffer
   static let limit = 1 << 20
 

@@ -32,6 +32,12 @@ actor Children {
     return await withCheckedContinuation { waiting[pid, default: []].append($0) }
   }
 
+  /// Its end is nobody's to know.
+  func disown(_ pid: Int32) {
+    alive.remove(pid)
+    ended.removeValue(forKey: pid)
+  }
+
   /// Takes the children that have ended.
   func reap() {
     while case .ended(let pid, let status) = Reaper.next() {

@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import NIOPosix
 import StopPlan
 
 /// What a keeper says, one JSON object a line (control protocol versions 1 and 2).
@@ -40,51 +41,71 @@ struct KeeperMessage: Decodable, Sendable {
 
 /// The engine's connection to one keeper.
 struct KeeperLink: Sendable {
-  /// What the keeper says, from its first event on; ends with the connection.
-  let messages: AsyncStream<KeeperMessage>
-  private let commands: AsyncStream<String>.Continuation
+  /// What comes of it.
+  enum Event: Sendable {
+    /// The keeper has said something.
+    case said(KeeperMessage)
+    /// The connection has ended; the last one.
+    case closed
+  }
+
+  private let channel: any Channel
+  /// What a keeper says at a time is a line of some hundred bytes or a few.
+  private static let chunk = 512
 
   /// Connects to the control socket in a replica's directory.
-  /// - Parameter sequence: the last event that is known.
-  static func connect(_ path: String, after sequence: Int64) async throws -> KeeperLink {
-    let channel = try await LineChannels.connect(path)
-    let (messages, received) = AsyncStream.makeStream(of: KeeperMessage.self)
-    let (lines, commands) = AsyncStream.makeStream(of: String.self)
-    Task {
-      defer { received.finish() }
-      try? await channel.executeThenClose { inbound, outbound in
-        await withTaskGroup { group in
-          group.addTask {
-            do {
-              for try await line in inbound {
-                if let message = try? JSONDecoder().decode(KeeperMessage.self, from: Data(line.readableBytesView)) {
-                  received.yield(message)
-                }
-              }
-            } catch {}
-            commands.finish()
-          }
-          for await line in lines { try? await outbound.write(ByteBuffer(string: line + "\n")) }
-          group.cancelAll()
+  /// - Parameters:
+  ///   - sequence: the last event that is known.
+  ///   - receive: is given what the keeper says from its first event after that on, in its order.
+  static func connect(_ path: String, after sequence: Int64, _ receive: @escaping @Sendable (Event) -> Void) async throws -> KeeperLink {
+    let channel = try await ClientBootstrap(group: LineChannels.group)
+      .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: chunk))
+      .channelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.addHandlers(ByteToMessageHandler(LineDecoder()), KeeperReader(receive: receive))
         }
       }
-    }
-    commands.yield("follow \(sequence)")
-    return KeeperLink(messages: messages, commands: commands)
+      .connect(unixDomainSocketPath: path).get()
+    let link = KeeperLink(channel: channel)
+    link.tell("follow \(sequence)")
+    return link
   }
+
+  private func tell(_ line: String) { channel.writeAndFlush(ByteBuffer(string: line + "\n"), promise: nil) }
 
   /// Asks for the stop by the keeper's own plan, to be over by the deadline; or to kill at once.
   func stop(_ request: ReplicaRecord.Stop) {
-    commands.yield(request.isAtOnce ? "kill \(request.id)" : "stop \(request.id) \(request.deadline) -")
+    tell(request.isAtOnce ? "kill \(request.id)" : "stop \(request.id) \(request.deadline) -")
   }
   /// Asks for the stop by the keeper's own plan within its own grace.
-  func stop(id: UInt64) { commands.yield("stop \(id) - -") }
+  func stop(id: UInt64) { tell("stop \(id) - -") }
   /// Asks for a signal to the main process.
-  func send(_ signal: Signal) { commands.yield("signal \(signal) main") }
+  func send(_ signal: Signal) { tell("signal \(signal) main") }
   /// Asks to skip to the next signal.
-  func escalate(id: UInt64) { commands.yield("escalate \(id)") }
+  func escalate(id: UInt64) { tell("escalate \(id)") }
   /// Asks it to become the lastcall-keeper of that file. The connection's end says that it has, an error that it has not.
-  func upgrade(to path: String) { commands.yield("upgrade \(path)") }
+  func upgrade(to path: String) { tell("upgrade \(path)") }
   /// Ends the connection.
-  func close() { commands.finish() }
+  func close() { channel.close(promise: nil) }
+}
+
+/// Reads what a keeper says. What is no message is passed over: a newer keeper may say more than we know.
+private final class KeeperReader: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+  private let receive: @Sendable (KeeperLink.Event) -> Void
+  private static let decoder = JSONDecoder()
+
+  init(receive: @escaping @Sendable (KeeperLink.Event) -> Void) { self.receive = receive }
+
+  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    let line = unwrapInboundIn(data)
+    if let message = try? Self.decoder.decode(KeeperMessage.self, from: Data(line.readableBytesView)) { receive(.said(message)) }
+  }
+
+  func channelInactive(context: ChannelHandlerContext) {
+    receive(.closed)
+    context.fireChannelInactive()
+  }
+
+  func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }

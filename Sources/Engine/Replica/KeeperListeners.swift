@@ -1,5 +1,4 @@
 import CLinux
-import Dispatch
 import Foundation
 import Linux
 import StopPlan
@@ -132,67 +131,61 @@ enum KeeperListeners {
   }
 }
 
-/// A connection to a keeper that is there for what its program has stored when it ends: that comes with the connection's end.
+/// A connection to a keeper that is there for what its program has stored when it ends: that comes with the connection's end. Its keeper waits
+/// a moment for it, so that it is made only once something is stored.
 actor Custody {
-  private var found = KeeperDescriptors()
   private var isOver = false
-  private var wasHeard = false
+  private var left: Estate?
   private var waiter: CheckedContinuation<Void, Never>?
-  private let socket: Descriptor
-  /// Dispatch sources may be used by any thread; their type does not say so.
-  private nonisolated(unsafe) let source: any DispatchSourceRead
 
   /// Connects to a keeper; nil when there is none.
   static func begin(_ path: String) -> Custody? {
-    guard let custody = Custody(path) else { return nil }
-    Task { await custody.run() }
-    return custody
-  }
-
-  private init?(_ path: String) {
     guard let socket = try? UnixSocket.connect(to: Path(string: path)) else { return nil }
     // Nothing of what has been is wanted again.
     guard (try? socket.send(Array("follow \(Int64.max)\n".utf8))) != nil else {
       socket.close()
       return nil
     }
-    self.socket = socket
-    source = DispatchSource.makeReadSource(fileDescriptor: socket.number, queue: .global())
-    source.setCancelHandler { socket.close() }
+    let custody = Custody()
+    // SwiftNIO takes no descriptors, and a dispatch source would begin libdispatch's pool.
+    Thread.detachNewThread {
+      let left = receive(socket)
+      socket.close()
+      Task { await custody.ended(left) }
+    }
+    return custody
   }
 
   /// Takes what comes, to the connection's end.
-  private func run() async {
-    let arrivals = AsyncStream<Void>(bufferingPolicy: .bufferingNewest(1)) { continuation in
-      source.setEventHandler { continuation.yield() }
-      source.resume()
-    }
-    for await _ in arrivals where !receive() { return source.cancel() }
-  }
-
-  /// - Returns: false when the keeper has ended, or become another one.
-  private func receive() -> Bool {
+  /// - Returns: nil when the keeper has ended before it has taken the connection.
+  private static func receive(_ socket: Descriptor) -> Estate? {
+    var found = KeeperDescriptors()
+    var wasHeard = false
     while true {
+      var entry = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+      _ = lc_poll(&entry, 1, -1)
       do throws(SystemError) {
         let message = try UnixSocket.receive(socket, limit: 65_536)
         if message.bytes.isEmpty { break }
         wasHeard = true
         found.take(message)
       } catch {
-        if error == .wouldBlock { return true }
-        break
+        if error != .wouldBlock { break }
       }
     }
-    isOver = true
+    return wasHeard ? found.takeEstate() : nil
+  }
+
+  private func ended(_ left: Estate?) {
+    (isOver, self.left) = (true, left)
     waiter?.resume()
     waiter = nil
-    return false
   }
 
   /// Waits for the end of the connection.
   /// - Returns: what the program had stored; nil when the keeper has ended before it has taken the connection.
   func untilEnded() async -> Estate? {
     if !isOver { await withCheckedContinuation { waiter = $0 } }
-    return wasHeard ? found.takeEstate() : nil
+    return left
   }
 }

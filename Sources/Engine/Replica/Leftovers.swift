@@ -41,14 +41,18 @@ public enum Leftovers {
             return each(name)
           }
           let directory = ReplicaDirectory(paths.replica(name))
-          guard let link = try? await KeeperLink.connect(directory.socket, after: 0) else {
+          let (events, received) = AsyncStream.makeStream(of: KeeperLink.Event.self)
+          guard let link = try? await KeeperLink.connect(directory.socket, after: 0, { received.yield($0) }) else {
             throw EngineError(
               "\(name) has no keeper any more, but something of it lives; end it by hand (fuser \(directory.lock) names it)")
           }
           let turn = directory.record()?.turn
           link.stop(id: RequestIDs.next())
           // Whoever waits for its turn has it.
-          for await message in link.messages where turn != nil && message.step == turn { link.escalate(id: RequestIDs.next()) }
+          for await event in events {
+            guard case .said(let message) = event else { break }
+            if turn != nil, message.step == turn { link.escalate(id: RequestIDs.next()) }
+          }
           if directory.hasContainer { await removeContainer(of: directory) }
           each(name)
         }

@@ -32,7 +32,7 @@ struct ReplicaDirectory: Sendable {
   /// - Throws: `EngineError` when something of an earlier replica of that name lives.
   func take(for record: ReplicaRecord) throws -> Descriptor {
     if isHeld { throw EngineError("\(record.name) still runs from before; lastcall cannot start it twice") }
-    try? FileManager.default.removeItem(atPath: path)
+    if exists { try? FileManager.default.removeItem(atPath: path) }
     try EnginePaths.createPrivate(path)
     let descriptor = try Path(string: lock).open(O_RDWR | O_CREAT | O_NOFOLLOW)
     do {

@@ -27,16 +27,6 @@ extension ReplicaProcess {
     }
   }
 
-  /// Waits until it asks to be awaited longer than until then.
-  /// - Returns: until when, within its bound; nil when it has ended.
-  func untilExtended(beyond last: Instant?) async -> Instant? {
-    while !isEnded {
-      if let extendedUntil, last.map({ extendedUntil > $0 }) ?? true { return extendedUntil }
-      await withCheckedContinuation { leavingWaiters.append($0) }
-    }
-    return nil
-  }
-
   /// Sends a signal to the main process.
   /// - Returns: why it could not be asked for.
   @discardableResult

@@ -65,10 +65,12 @@ extension ReplicaProcess {
   /// The socket is there a moment after the keeper has started; how long that takes is bounded.
   private func connectAtStart() async throws {
     let limit = Clock.now + .seconds(20)
-    var pause = TimeSpan.milliseconds(1)
+    var pause = TimeSpan.milliseconds(2)
     while true {
-      if let link = try? await KeeperLink.connect(directory.socket, after: 0) {
-        Task { [children = context.children, keeper] in _ = await children.wait(for: keeper) }
+      try await TaskThreads.sleep(pause)
+      pause = min(pause + pause, .milliseconds(50))
+      if let link = try? await KeeperLink.connect(directory.socket, after: 0, inbox.put) {
+        await context.children.disown(keeper)
         return keep(link)
       }
       if ProcessRecord(pid: keeper)?.isZombie ?? true {
@@ -81,8 +83,6 @@ extension ReplicaProcess {
         throw EngineError("\(name) did not start: \(directory.lastWords() ?? "its keeper ended with \(status.shellCode)")")
       }
       if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory.keeperLog)") }
-      try await TaskThreads.sleep(pause)
-      pause = min(pause + pause, .milliseconds(50))
     }
   }
 
@@ -101,7 +101,7 @@ extension ReplicaProcess {
     let limit = Clock.now + Self.answerBound
     if let processes = directory.processes() { (main, mainStart) = (processes.main, processes.mainStart) }
     while directory.isHeld {
-      if let link = try? await KeeperLink.connect(directory.socket, after: 0) { return keep(link) }
+      if let link = try? await KeeperLink.connect(directory.socket, after: 0, inbox.put) { return keep(link) }
       let processes = directory.processes()
       (main, mainStart) = (processes?.main ?? 0, processes?.mainStart)
       // A keeper that was forked just before its engine died needs a moment; one that is gone never answers.

@@ -53,13 +53,19 @@ actor ReplicaProcess {
   var hook: Task<String?, Never>?
   var hasStarted = false
   var saidReady = false
-  private(set) var saidStopping = false
-  private var missedWatchdog = false
   /// Until when it has asked to be awaited, as far as its keeper lets it.
   var extendedUntil: Instant?
-  var leavingWaiters: [CheckedContinuation<Void, Never>] = []
+  /// What its keeper says.
+  nonisolated let inbox = Inbox<KeeperLink.Event>()
+  /// Nothing of it is left.
+  private var end = Occasion()
+  /// The program says that it stops by itself (STOPPING=1).
+  private var leaving = Occasion()
+  /// The program has not given the sign of life that its watchdog wants.
+  private var watchdog = Occasion()
+  /// Is called whenever it asks to be awaited longer.
+  private var onExtension: @Sendable () -> Void = {}
   private var readyWaiters: [CheckedContinuation<Void, Never>] = []
-  var isEnded = false
   /// How the program ended; nil while it runs, or when its keeper died before it could tell.
   private(set) var exitStatus: ExitStatus?
   /// Whether something of it may still run, though its keeper is gone.
@@ -107,29 +113,29 @@ actor ReplicaProcess {
   func keep(_ link: KeeperLink) {
     self.link = link
     if let request { tell(request, link) }
-    Task { await follow(link) }
+    inbox.open { [weak self] event in await self?.take(event) }
   }
 
-  /// Follows the keeper to its end, also over its upgrade, which ends the connection but not the process.
-  private func follow(_ first: KeeperLink) async {
-    var link = first
-    while true {
-      for await message in link.messages { await take(message) }
-      link.close()
-      guard let next = await reconnect() else { break }
-      link = next
-      self.link = next
-      await endCustody()
-      if let request { tell(request, next) }
+  private func take(_ event: KeeperLink.Event) async {
+    switch event {
+    case .said(let message): await take(message)
+    case .closed: await disconnected()
     }
-    await keeperEnded()
+  }
+
+  /// The keeper has ended, or become another one, which ends the connection but not the process.
+  private func disconnected() async {
+    guard let next = await reconnect() else { return await keeperEnded() }
+    link = next
+    await endCustody()
+    if let request { tell(request, next) }
   }
 
   /// - Returns: nil when the keeper is gone.
   private func reconnect() async -> KeeperLink? {
     var pause = TimeSpan.milliseconds(1)
     while let identity, let record = ProcessRecord(pid: identity.pid), record.identity == identity, !record.isZombie {
-      if let link = try? await KeeperLink.connect(directory.socket, after: lastSequence) { return link }
+      if let link = try? await KeeperLink.connect(directory.socket, after: lastSequence, inbox.put) { return link }
       try? await TaskThreads.sleep(pause)
       pause = min(pause + pause, .milliseconds(50))
     }
@@ -158,11 +164,10 @@ actor ReplicaProcess {
       saidReady = true
       wakeReadyWaiters()
     case "notifyStopping":
-      saidStopping = true
-      wakeLeavingWaiters()
+      leaving.come()
     case "notifyExtend":
       extendedUntil = message.until.map { Instant(nanoseconds: $0) } ?? extendedUntil
-      wakeLeavingWaiters()
+      onExtension()
     case "notifyStatus": statusText = message.status ?? ""
     case "step":
       turn?.began(message.step ?? 0)
@@ -172,8 +177,7 @@ actor ReplicaProcess {
       turn?.began(.max)
       wakeTurnWaiters()
     case "watchdog":
-      missedWatchdog = true
-      wakeLeavingWaiters()
+      watchdog.come()
     case "exited":
       exitStatus = message.exitStatus
       endedByItself = turn?.hasCome != true
@@ -207,8 +211,6 @@ actor ReplicaProcess {
   /// Reports what went wrong.
   func warn(_ reason: String, _ text: String) async { await report(.warning, reason, text) }
 
-  private var endWaiters: [CheckedContinuation<Void, Never>] = []
-
   func keeperEnded() async {
     link?.close()
     await endCustody()
@@ -230,13 +232,13 @@ actor ReplicaProcess {
   }
 
   func over() {
-    isEnded = true
+    // Its last words are nobody's concern any more.
+    (leaving, watchdog) = (Occasion(), Occasion())
+    onExtension = {}
     upgradeEnded()
+    end.come()
     wakeReadyWaiters()
-    wakeLeavingWaiters()
     wakeTurnWaiters()
-    for waiter in endWaiters { waiter.resume() }
-    endWaiters = []
   }
 
   /// Says what its keeper had no time to say.
@@ -249,15 +251,27 @@ actor ReplicaProcess {
   var endKey: String? { key("end") }
 
   /// Waits until nothing of the replica is left.
-  func untilEnded() async {
+  func untilEnded() async { await withCheckedContinuation { waiter in end.then { waiter.resume() } } }
+
+  var isEnded: Bool { end.hasCome }
+
+  /// Calls once nothing of the replica is left.
+  func onEnd(_ call: @escaping @Sendable () -> Void) { end.then(call) }
+
+  /// Calls once the program says that it stops by itself (STOPPING=1).
+  func onLeaving(_ call: @escaping @Sendable () -> Void) { leaving.then(call) }
+
+  /// Calls once it has not given the sign of life that its watchdog wants.
+  func onWatchdog(_ call: @escaping @Sendable () -> Void) { watchdog.then(call) }
+
+  /// Calls whenever it asks to be awaited longer, and now when it has.
+  func onExtension(_ call: @escaping @Sendable () -> Void) {
     if isEnded { return }
-    await withCheckedContinuation { endWaiters.append($0) }
+    onExtension = call
+    if extendedUntil != nil { call() }
   }
 
-  private func wakeLeavingWaiters() {
-    for waiter in leavingWaiters { waiter.resume() }
-    leavingWaiters = []
-  }
+  var saidStopping: Bool { leaving.hasCome }
 
   private func wakeTurnWaiters() {
     for waiter in turnWaiters { waiter.resume() }
@@ -309,26 +323,10 @@ actor ReplicaProcess {
   /// Whether a stop was asked for.
   var wasAskedToStop: Bool { request != nil }
 
-  /// Waits until the program says that it stops by itself (STOPPING=1).
-  /// - Returns: false when it was asked to, or has ended without a word.
-  func untilLeaving() async -> Bool {
-    while !saidStopping, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
-    return saidStopping && !isEnded && !wasAskedToStop
-  }
-
-  /// Waits until it has not given the sign of life that its watchdog wants.
-  /// - Returns: false when it ended, or was asked to stop, before.
-  func untilWatchdog() async -> Bool {
-    while !missedWatchdog, !isEnded { await withCheckedContinuation { leavingWaiters.append($0) } }
-    return missedWatchdog && !isEnded && !wasAskedToStop
-  }
-
   /// Asks the keeper to stop the replica by its plan, to be over by the deadline. A second request can only come earlier.
   func stop(_ request: ReplicaRecord.Stop) {
     let isFirst = self.request == nil
     self.request = request
-    // A program may store what it has just then.
-    takeCustody()
     if let link { tell(request, link) }
     if isFirst { tellLost() }
   }

@@ -9,6 +9,8 @@ final class ControlClient {
   private var output: [UInt8] = []
   /// Whether it is told of events.
   var follows = false
+  /// Whether it is there for what the program has stored: it wants nothing of what has been.
+  var isHeir = false
   /// Whether the connection is over, or the client does not keep to the bounds.
   private(set) var isGone = false
 

@@ -53,6 +53,7 @@ extension ReplicaKeeper {
     case .follow:
       let sequence = try command.sequence()
       client.follows = true
+      client.isHeir = sequence == .max
       return events.lines(after: sequence)
     case .listeners:
       handOver(to: client)

@@ -229,17 +229,34 @@ public final class ReplicaKeeper: Keeper {
     if let log = replica.hooks?.log, log.unwritten > 0 { emit(.logLost(log)) }
     // What the program has stored lives on in what these have not yet received.
     if !store.stored.isEmpty {
-      // Who has just come to receive it may not have been heard yet.
-      while replica.acceptClient() != nil {}
-      for place in replica.clients.indices {
-        if let client = replica.clients[place] { serve(client) }
-      }
+      awaitHeir()
       for place in replica.clients.indices {
         if let client = replica.clients[place], client.follows { handOver(to: client) }
       }
     }
     defer { recordEnd() }
     return super.finish()
+  }
+
+  /// Whoever has heard only now that something is stored needs a moment to come for it.
+  private func awaitHeir() {
+    let limit = Clock.now + .seconds(2)
+    var (isAwaited, hasCome) = (true, false)
+    while isAwaited, !hasCome, Clock.now < limit {
+      // Who has just come may not have been heard yet.
+      while replica.acceptClient() != nil {}
+      isAwaited = false
+      polled.clear()
+      polled.watch(ReplicaPollSet.listener, replica.listener)
+      for place in replica.clients.indices {
+        guard let client = replica.clients[place] else { continue }
+        serve(client)
+        polled.watch(ReplicaPollSet.clients + place, client.descriptor)
+        if client.follows, !client.isGone { (isAwaited, hasCome) = (true, hasCome || client.isHeir) }
+      }
+      replica.dropGone()
+      if isAwaited, !hasCome { polled.wait(until: limit) }
+    }
   }
 
   private func recordEnd() {
