@@ -18,6 +18,8 @@ enum ExpansionProblem: Error, Equatable {
         + (nearest.map { "; did you mean $\($0)?" } ?? "; set it in env or in the environment, or write $$\(name) for the text itself")
     case .noReplicaValue(.port):
       "$PORT is a replica's own port, which it has only under \"listen: { port: 8080, via: proxy }\"; write the port itself, or set PORT in env"
+    case .noReplicaValue(.listenPID):
+      "$LISTEN_PID is the program's own pid, which nobody knows before it runs; a program under \"via: socket\" finds it in its environment"
     case .noReplicaValue(let variable):
       "$\(variable.rawValue) describes inherited listeners, which a replica has only under \"listen: { port: 8080, via: socket }\""
     case .cycle(let names): "the variables refer to each other: \(names.joined(separator: " → "))"

@@ -24,8 +24,11 @@ public struct Listen: Equatable, Codable, Sendable {
     self.via = via
   }
 
-  /// What a replica's texts may refer to under this listener.
-  var replicaVariables: Set<ReplicaVariable> {
+  /// What a replica's texts may refer to under this listener. Its pid is not known before it runs.
+  var replicaVariables: Set<ReplicaVariable> { setVariables.subtracting([.listenPID]) }
+
+  /// What lastcall sets in the environment of a replica under this listener.
+  var setVariables: Set<ReplicaVariable> {
     switch via {
     case .proxy: [.port]
     case .socket: [.listenFDs, .listenPID, .listenFDNames]

@@ -51,7 +51,7 @@ extension AppReader {
     if name.isEmpty || name.contains("=") || name.unicodeScalars.contains("\0") {
       return "expected a variable's name, found \(shown(name)); a name is not empty and has no = in it"
     }
-    if let variable = ReplicaVariable(rawValue: name), let listen, listen.replicaVariables.contains(variable) {
+    if let variable = ReplicaVariable(rawValue: name), let listen, listen.setVariables.contains(variable) {
       return "\(name) is set by lastcall for each replica under \"via: \(listen.via.rawValue)\"; leave it out"
     }
     return nil

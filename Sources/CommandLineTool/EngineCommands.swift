@@ -98,7 +98,8 @@ struct Stop: AsyncParsableCommand {
     name: .shortAndLong,
     help: ArgumentHelp("A shorter grace in seconds; 0 kills at once. It can only be shorter than what is declared.", valueName: "seconds"))
   var time: Double?
-  @Flag(help: "Kill at once: the same as -t 0.") var now = false
+  @Flag(help: "Wait for no drain and no hook: skip to the plan's next signal. Given again while it stops: to the one after that.")
+  var now = false
 
   func validate() throws {
     if let time, !(0...86_400 ~= time) { throw ValidationError("expected a grace of 0 to 86400 seconds, found \(time)") }
@@ -106,7 +107,8 @@ struct Stop: AsyncParsableCommand {
 
   func run() async throws {
     var request = EngineRequest(op: .stop, app: target.app)
-    request.grace = now ? 0 : time
+    request.grace = time
+    request.now = now
     _ = try await file.ask(request)
   }
 }

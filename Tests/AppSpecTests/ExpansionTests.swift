@@ -53,6 +53,12 @@ import Testing
     #expect(app.environment(for: ReplicaValues([.listenFDs: "1"])) == ["COUNT": "1"])
   }
 
+  @Test func aPidIsNotKnownBeforeTheProgramRuns() throws {
+    let found = mistakes("apps:\n  web: { command: [x, $LISTEN_PID], listen: { port: 80, via: socket } }")
+    #expect(found.count == 1)
+    #expect(found.first?.contains("lastcall.yaml:2:23: apps.web.command[1]: $LISTEN_PID is the program's own pid") == true, "\(found)")
+  }
+
   @Test(arguments: [
     ("$NONE", "$NONE is not set; set it in env or in the environment, or write $$NONE for the text itself"),
     ("${COLOUR}", "$COLOUR is not set; set it in env or in the environment, or write $$COLOUR for the text itself"),

@@ -129,6 +129,25 @@ import Testing
     await workspace.remove()
   }
 
+  @Test func whatReplicasAreGivenCanBeInTheirCommands() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [sh, -c, 'echo "$$0 $$1 $$COUNT" > given; exec sleep 1000', $LISTEN_FDS, $LISTEN_FDNAMES]
+          env: { COUNT: $LISTEN_FDS }
+          listen: { port: \(try freePort()), via: socket }
+      """)
+    let up = try workspace.lastcall("up")
+    let given = workspace.directory + "/given"
+    #expect(try await eventually { (try? String(contentsOfFile: given, encoding: .utf8)) == "1 web 1\n" }, "\(up.output)")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func anExitCodeMeansWhatTheFileSays() async throws {
     let workspace = try Product.workspace()
     let more = "    exits: { 7: done, 75: restart }\n    update: { settle: 0s }\n    restart: { backoff: 1s..60s }\n"
@@ -250,6 +269,55 @@ import Testing
     _ = await short.ended()
     #expect(Clock.now - began < .seconds(100))
     try await up.says("nothing of web runs any more")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    _ = await request.ended()
+    await workspace.remove()
+  }
+
+  /// By the proxy, whose requests in flight a stop waits for, and with a hook that hangs.
+  @Test(arguments: ["", "preStop: { exec: [sh, -c, 'touch hook; sleep 1000'] }, "])
+  func nowSkipsToTheNextSignal(preStop: String) async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    try workspace.write(
+      "slow.py",
+      """
+      import http.server, signal, sys, time
+      signal.signal(signal.SIGTERM, lambda *_: open("told", "w"))
+      class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+          if self.path == "/slow": open("begun", "w"); time.sleep(1000)
+          self.send_response(200); self.send_header("content-length", "0"); self.end_headers()
+      http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+      """)
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, slow.py, $PORT]
+          listen: { port: \(port), via: proxy }
+          ready: { http: / }
+          stop: { \(preStop)plan: TERM/300/KILL, grace: 300s }
+          update: { settle: 0s }
+      """)
+    let has = { (name: String) in FileManager.default.fileExists(atPath: workspace.directory + "/" + name) }
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let request = try workspace.start("/usr/bin/curl", ["-s", "http://127.0.0.1:\(port)/slow"])
+    #expect(try await eventually { has("begun") })
+    let began = Clock.now
+    let slow = try workspace.lastcall("stop")
+    try await slow.says("1 request in flight")
+    #expect(!has("hook") && !has("told"))
+    let first = try workspace.lastcall("stop", "--now")
+    #expect(try await eventually { has("told") }, "\(up.output)")
+    let second = try workspace.lastcall("stop", "--now")
+    #expect(await second.ended() == .code(0), "\(second.output)")
+    try await up.says("web-1 was ended by KILL")
+    #expect(Clock.now - began < .seconds(100))
+    _ = await first.ended()
     up.send(.int)
     #expect(await up.ended() == .code(0), "\(up.output)")
     _ = await request.ended()

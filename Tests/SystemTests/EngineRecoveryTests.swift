@@ -55,6 +55,33 @@ import Testing
     await workspace.remove()
   }
 
+  /// It was killed just as it had forked, and the child, which has the locks until it executes its program, is slow to.
+  @Test func theLocksOfADeadEngineAreWaitedFor() async throws {
+    let workspace = try Product.workspace()
+    let (main, _) = try await killedEngine(workspace)
+    let child = try workspace.start(
+      "/usr/bin/python3",
+      [
+        "-c",
+        """
+        import fcntl, glob, time
+        locks = [open(path) for path in glob.glob("run/*/engine.lock") + glob.glob("state/*/engine.lock")]
+        assert len(locks) == 2
+        for lock in locks: fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("held", flush=True)
+        time.sleep(1)
+        """,
+      ])
+    try await child.says("held")
+    let up = try workspace.lastcall("up")
+    try await up.says("Recovered")
+    #expect(try await eventually { try await workspace.rows().first?.pid == main })
+    _ = await child.ended()
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   /// An engine with one replica is killed.
   private func killedEngine(_ workspace: Workspace) async throws -> (main: Int32, keeper: Int32) {
     try workspace.write("lastcall.yaml", Workspace.sleeper("    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"))

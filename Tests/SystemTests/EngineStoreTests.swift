@@ -133,6 +133,35 @@ import Testing
     await end(up, workspace)
   }
 
+  /// It has stored nothing before, so that nobody is there for it.
+  @Test func whatIsStoredWithTheLastBreathIsGivenOn() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "store.py",
+      """
+      import os, signal, socket
+      notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+      notify.connect(os.environ["NOTIFY_SOCKET"])
+      def leave(*_):
+        socket.send_fds(notify, [b"FDSTORE=1\\nFDNAME=late\\nFDPOLL=0"], [os.memfd_create("late")])
+        os._exit(1)
+      signal.signal(signal.SIGUSR1, leave)
+      with open("starts", "a") as starts: starts.write("0 0 " + os.environ.get("LISTEN_FDNAMES", "") + "\\n")
+      notify.send(b"READY=1")
+      while True: signal.pause()
+      """)
+    try workspace.write(
+      "lastcall.yaml", "apps:\n  web: { command: [/usr/bin/python3, store.py], ready: notify, restart: { backoff: 10ms..1s } }\n")
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    for count in 2...4 {
+      kill(try #require(try await workspace.rows().first?.pid), SIGUSR1)
+      try await up.says("web-\(count) is ready")
+    }
+    #expect(starts(workspace).map(\.names) == ["", "late", "late:late", "late:late:late"])
+    await end(up, workspace)
+  }
+
   @Test func whatIsRemovedIsNotGivenOn() async throws {
     let workspace = try Product.workspace()
     let up = try await up(workspace, "    update: { settle: 0s }\n")

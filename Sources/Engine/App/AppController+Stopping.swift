@@ -11,6 +11,7 @@ extension AppController {
     let deadline = min(ledger.fullStopDeadline ?? .never, Clock.now + process.plan.grace)
     record.stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: Clock.now.nanoseconds)
     keep(record)
+    if ledger.isHurrying { ledger.hurried.insert(number) }
     ledger.deeds.append(.stop(number))
   }
 
@@ -33,21 +34,41 @@ extension AppController {
     guard let request = ledger.records[number]?.stop else { return }
     let (order, deadline) = (process.app.stopOrder, Instant(nanoseconds: request.deadline))
     let sidecars = ledger.sidecars[number]
+    let isHurried = ledger.hurried.contains(number)
     switch step {
     // A proxy that does not know the replica sends it nothing.
     case .deregister(isAwaited: true): _ = try? await proxy?.drain(process.name)
     case .deregister(isAwaited: false): Task { [proxy] in _ = try? await proxy?.drain(process.name) }
     case .drain:
-      guard let count = await proxy?.inFlight(process.name), count > 0 else { return }
+      guard !isHurried, let count = await proxy?.inFlight(process.name), count > 0 else { return }
       await proxy?.untilDrained(process.name, by: StopOrder.drainLimit(process.plan, from: deadline - process.plan.grace))
     case .preStop:
       // Its program waits for a sidecar that may never be ready.
       if await !process.isLaunched { await sidecars?.stop(deadline: deadline) }
       await sidecars?.prepare(request)
+      if isHurried { return }
       let problem = order.holdsMain ? await process.prepare(request) : await process.askHook(request)
       if let problem { await report(.warning, "FailedPreStopHook", problem, process.name) }
-    case .signal: if order.holdsMain { await process.takeTurn() } else { await process.stop(request) }
+    case .signal:
+      if await process.wasAskedToStop { await process.takeTurn() } else { await process.stop(request) }
+      if isHurried, process.beginsWithWait { await process.escalate() }
     }
+  }
+
+  // MARK: - Hurrying
+
+  /// Skips to the next signal of every stop that is under way: what it waits for before that is left.
+  func skipToSignals() async {
+    for (number, process) in ledger.processes where ledger.records[number]?.stop != nil {
+      if await process.wasAskedToStop {
+        await process.escalate()
+      } else {
+        ledger.hurried.insert(number)
+        await proxy?.hurry(process.name)
+        await process.cutHook()
+      }
+    }
+    for beside in ledger.sidecars.values { await beside.escalate() }
   }
 
   // MARK: - Shortening
@@ -71,8 +92,11 @@ extension AppController {
     write()
   }
 
-  /// What starts from now on has its own grace.
-  func forgetShortening() { if !ledger.isStopping { ledger.fullStopDeadline = nil } }
+  /// What starts from now on has its own grace and its own pace.
+  func forgetShortening() {
+    ledger.isHurrying = false
+    if !ledger.isStopping { ledger.fullStopDeadline = nil }
+  }
 
   // MARK: - Telling
 

@@ -58,8 +58,10 @@ protocol AppController: Actor {
   /// Holds the replacement of old replicas by new ones, or goes on with it.
   func pause(_ holds: Bool) -> AppOutcome
   /// Stops what runs. It stays stopped over an engine's death.
-  /// - Parameter grace: by when it has to be gone, if that is sooner than what is declared; 0 kills at once.
-  func stop(grace: TimeSpan?) async
+  /// - Parameters:
+  ///   - grace: by when it has to be gone, if that is sooner than what is declared; 0 kills at once.
+  ///   - isHurried: whether it waits for no drain and no hook, and skips to the next signal where a stop is under way.
+  func stop(grace: TimeSpan?, isHurried: Bool) async
   /// Waits until what is under way has ended.
   func untilSettled() async -> AppOutcome
   /// Stops everything of it, under one grace clock, and waits until nothing is left.

@@ -156,9 +156,11 @@ actor JobController: AppController {
     return .complete
   }
 
-  func stop(grace: TimeSpan?) async {
+  func stop(grace: TimeSpan?, isHurried: Bool) async {
     ledger.isStopped = true
     if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
+    if isHurried { await skipToSignals() }
+    ledger.isHurrying = isHurried
     await untilStopped(.stop)
     forgetShortening()
     write()
@@ -175,8 +177,7 @@ actor JobController: AppController {
 
   func escalate() async {
     for number in drains.keys { endDrain(number) }
-    for process in ledger.processes.values { await process.escalate() }
-    for beside in ledger.sidecars.values { await beside.escalate() }
+    await skipToSignals()
   }
 
   private func untilStopped(_ event: ScheduledJob.Event) async { _ = await untilOutcome { feed(event) } }

@@ -22,6 +22,10 @@ struct Ledger {
   var revisions: [Int: RevisionRecord] = [:]
   /// Whether a full stop was asked for.
   var isStopping = false
+  /// Replicas whose stop waits for nothing before their first signal.
+  var hurried: Set<ReplicaNumber> = []
+  /// Whether those whose stop begins now are among them.
+  var isHurrying = false
   /// By when a full stop has to be over; nil while none is under way.
   var fullStopDeadline: Instant?
   /// Replicas of which something may still run, though nothing can be done about it.

@@ -139,10 +139,12 @@ actor ServiceController: AppController {
   }
 
   /// Keeps the proxy, which holds requests meanwhile.
-  func stop(grace: TimeSpan?) async {
+  func stop(grace: TimeSpan?, isHurried: Bool) async {
     if wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
     ledger.isStopped = true
     if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
+    if isHurried { await skipToSignals() }
+    ledger.isHurrying = isHurried
     await stopReplicas()
     forgetShortening()
     write()
@@ -175,8 +177,7 @@ actor ServiceController: AppController {
   }
 
   func escalate() async {
-    for process in ledger.processes.values { await process.escalate() }
-    for beside in ledger.sidecars.values { await beside.escalate() }
+    await skipToSignals()
     await proxy?.escalate()
   }
 }

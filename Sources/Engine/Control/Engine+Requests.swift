@@ -53,7 +53,8 @@ extension Engine {
     case .start: return await controller.startAgain()
     case .status: return await controller.untilSettled()
     default:
-      await controller.stop(grace: request.grace.map { TimeSpan(nanoseconds: Int64(min(max(0, $0), 86_400) * 1e9)) })
+      let grace = request.grace.map { TimeSpan(nanoseconds: Int64(min(max(0, $0), 86_400) * 1e9)) }
+      await controller.stop(grace: grace, isHurried: request.now ?? false)
       return .complete
     }
   }

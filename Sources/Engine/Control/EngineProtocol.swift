@@ -50,6 +50,8 @@ public struct EngineRequest: Codable, Sendable {
   public var revision: Int?
   /// The grace in seconds, for stop; it can only be shorter than what is declared.
   public var grace: Double?
+  /// For stop: whether it waits for no drain and no hook, and skips to the next signal where a stop is under way.
+  public var now: Bool?
   /// The signal, for kill.
   public var signal: String?
   /// The last event that is known, for watch.

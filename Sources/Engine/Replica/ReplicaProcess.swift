@@ -102,10 +102,12 @@ actor ReplicaProcess {
   var command: KeeperCommand { command([]) }
 
   func command(_ stored: [Estate.Entry]) -> KeeperCommand {
-    KeeperCommand(
+    let names = (listener == nil ? [] : [app.name]) + stored.map(\.name)
+    var values = values
+    if !names.isEmpty { (values[.listenFDs], values[.listenFDNames]) = ("\(names.count)", names.joined(separator: ":")) }
+    return KeeperCommand(
       app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary, initBinary: context.initBinary,
-      inheritedNames: (listener == nil ? [] : [app.name]) + stored.map(\.name), stored: stored, inherited: context.environment,
-      waits: turn != nil)
+      inheritedNames: names, stored: stored, inherited: context.environment, waits: turn != nil)
   }
 
   // MARK: - What the keeper says

@@ -80,6 +80,16 @@ extension ReplicaProcess {
     return await hook.value
   }
 
+  /// Whether its keeper does something else, a hook or a wait, before the first signal.
+  nonisolated var beginsWithWait: Bool {
+    if app.stopOrder.holdsMain { return true }
+    if case .send? = plan.steps.first { return false }
+    return true
+  }
+
+  /// Waits no longer for the hook that we ask.
+  func cutHook() { hook?.cancel() }
+
   private func hookLimit(_ request: ReplicaRecord.Stop) -> Instant {
     app.stopOrder.hookLimit(plan, deadline: Instant(nanoseconds: request.deadline))
   }
