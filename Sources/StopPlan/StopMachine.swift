@@ -128,6 +128,8 @@ public struct StopMachine: ~Copyable, Sendable {
   var actions: [Action] = []
   // Last, here and in what holds this: an offset below 128 takes one byte in every instruction that has it.
   var stop: StopProgress
+  /// Whether the stop under way has come to its first signal.
+  public var hasSignalled: Bool { stop.firstSignalAt != nil }
   private var lastInterrupt = Instant(nanoseconds: -.max / 2)
   private var escalations = SeenIDs()
 

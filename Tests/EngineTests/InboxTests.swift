@@ -10,7 +10,10 @@ import Testing
     private let atOnce = Mutex(0)
 
     func take(_ item: Int) async {
-      #expect(atOnce.withLock { $0 += 1; return $0 } == 1)
+      #expect(
+        atOnce.withLock {
+          $0 += 1; return $0
+        } == 1)
       // Others may run, and put more.
       await Task.yield()
       items.withLock { $0.append(item) }

@@ -124,7 +124,7 @@ import Testing
     let workspace = try Product.workspace()
     try workspace.write("lastcall.yaml", job("touch began; sleep 1000", "    stop: { plan: TERM/500/KILL, grace: 1000s }\n"))
     let up = try workspace.typing(
-      [("JobBegan", "\\x03"), ("may end by itself", "\\x03"), ("STATUS", "")], lastcall: "up")
+      [("once-1 started", "\\x03"), ("may end by itself", "\\x03"), ("STATUS", "")], lastcall: "up")
     try await up.says("once-1 was ended by TERM")
     try await up.says("everything has stopped")
     _ = await up.ended()

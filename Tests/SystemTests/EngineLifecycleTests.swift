@@ -324,6 +324,38 @@ import Testing
     await workspace.remove()
   }
 
+  /// What comes before the first signal may be over when it is skipped.
+  @Test(arguments: ["sleep: 0", "exec: [./bad]", "exec: ['true']", "exec: [sleep, '1000']"])
+  func nowNeverSkipsTheFirstSignal(preStop: String) async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("program.sh", "trap 'sleep 2; touch done; exit 0' TERM\ntouch up\nwhile :; do sleep 0.05; done\n")
+    // There, and cannot be executed.
+    try workspace.write("bad", "#!/missing\n")
+    chmod(workspace.directory + "/bad", 0o755)
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [sh, program.sh]
+          ready: { exec: [test, -e, up], every: 20ms }
+          stop: { preStop: { \(preStop) }, plan: TERM/300/KILL, grace: 300s }
+          sidecars: [{ name: mesh, command: [sleep, '1000'], stop: { preStop: { exec: [sleep, '1000'] } } }]
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let began = Clock.now
+    let stop = try workspace.lastcall("stop", "--now")
+    #expect(await stop.ended() == .code(0), "\(stop.output)")
+    #expect(FileManager.default.fileExists(atPath: workspace.directory + "/done"), "\(up.output)")
+    #expect(up.output.contains("web-1 ended"), "\(up.output)")
+    // The sidecar's hook is not waited for either.
+    #expect(Clock.now - began < .seconds(100))
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func aStopDoesNotWaitForASidecarThatNeverGetsReady() async throws {
     let workspace = try Product.workspace()
     try workspace.write(

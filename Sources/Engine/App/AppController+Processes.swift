@@ -25,7 +25,8 @@ extension AppController {
       let wasStarted = await self.begin(process, number) {
         if process.app.listen?.via == .proxy, process.port == nil { throw EngineError("no port is free for \(process.name)") }
         if let sidecars = Sidecars(process.app, beside: record, context: context) {
-          await self.keep(sidecars, number)
+          // Its stop may have come since this was decided.
+          guard await self.keep(sidecars, number) else { throw CancellationError() }
           try await sidecars.start()
         }
         try await process.launch(record, given: await self.estate(for: number))
@@ -34,7 +35,12 @@ extension AppController {
     }
   }
 
-  private func keep(_ sidecars: Sidecars, _ number: ReplicaNumber) { ledger.sidecars[number] = sidecars }
+  /// - Returns: false when nothing is to be started any more.
+  private func keep(_ sidecars: Sidecars, _ number: ReplicaNumber) -> Bool {
+    if ledger.records[number]?.stop != nil { return false }
+    ledger.sidecars[number] = sidecars
+    return true
+  }
 
   /// - Parameter begin: launches it or takes it over.
   /// - Returns: whether it was.

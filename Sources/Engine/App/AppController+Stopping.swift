@@ -19,6 +19,10 @@ extension AppController {
   func stopReplica(_ number: ReplicaNumber) async {
     guard let process = ledger.processes[number], let request = ledger.records[number]?.stop else { return }
     await process.leave()
+    if ledger.hurried.remove(number) != nil {
+      await process.waitForNothing()
+      await ledger.sidecars[number]?.escalate()
+    }
     note(.normal, "Killing", "Stopping replica \(process.name)", process.name, key: "stop/\(request.id)")
     write()
     await waitTelling(
@@ -34,24 +38,20 @@ extension AppController {
     guard let request = ledger.records[number]?.stop else { return }
     let (order, deadline) = (process.app.stopOrder, Instant(nanoseconds: request.deadline))
     let sidecars = ledger.sidecars[number]
-    let isHurried = ledger.hurried.contains(number)
     switch step {
     // A proxy that does not know the replica sends it nothing.
     case .deregister(isAwaited: true): _ = try? await proxy?.drain(process.name)
     case .deregister(isAwaited: false): Task { [proxy] in _ = try? await proxy?.drain(process.name) }
     case .drain:
-      guard !isHurried, let count = await proxy?.inFlight(process.name), count > 0 else { return }
+      guard let count = await proxy?.inFlight(process.name), count > 0, await !process.isHurried else { return }
       await proxy?.untilDrained(process.name, by: StopOrder.drainLimit(process.plan, from: deadline - process.plan.grace))
     case .preStop:
       // Its program waits for a sidecar that may never be ready.
       if await !process.isLaunched { await sidecars?.stop(deadline: deadline) }
       await sidecars?.prepare(request)
-      if isHurried { return }
       let problem = order.holdsMain ? await process.prepare(request) : await process.askHook(request)
       if let problem { await report(.warning, "FailedPreStopHook", problem, process.name) }
-    case .signal:
-      if await process.wasAskedToStop { await process.takeTurn() } else { await process.stop(request) }
-      if isHurried, process.beginsWithWait { await process.escalate() }
+    case .signal: if order.holdsMain { await process.takeTurn() } else { await process.stop(request) }
     }
   }
 
@@ -60,13 +60,8 @@ extension AppController {
   /// Skips to the next signal of every stop that is under way: what it waits for before that is left.
   func skipToSignals() async {
     for (number, process) in ledger.processes where ledger.records[number]?.stop != nil {
-      if await process.wasAskedToStop {
-        await process.escalate()
-      } else {
-        ledger.hurried.insert(number)
-        await proxy?.hurry(process.name)
-        await process.cutHook()
-      }
+      await process.hurry()
+      await proxy?.hurry(process.name)
     }
     for beside in ledger.sidecars.values { await beside.escalate() }
   }

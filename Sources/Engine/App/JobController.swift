@@ -157,10 +157,12 @@ actor JobController: AppController {
   }
 
   func stop(grace: TimeSpan?, isHurried: Bool) async {
+    if isHurried {
+      ledger.isHurrying = true
+      await skipToSignals()
+    }
     ledger.isStopped = true
     if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
-    if isHurried { await skipToSignals() }
-    ledger.isHurrying = isHurried
     await untilStopped(.stop)
     forgetShortening()
     write()
@@ -176,8 +178,9 @@ actor JobController: AppController {
   }
 
   func escalate() async {
-    for number in drains.keys { endDrain(number) }
+    // A second Ctrl-C ends the drain and begins the plan; the third skips.
     await skipToSignals()
+    for number in drains.keys { endDrain(number) }
   }
 
   private func untilStopped(_ event: ScheduledJob.Event) async { _ = await untilOutcome { feed(event) } }

@@ -22,7 +22,7 @@ struct Ledger {
   var revisions: [Int: RevisionRecord] = [:]
   /// Whether a full stop was asked for.
   var isStopping = false
-  /// Replicas whose stop waits for nothing before their first signal.
+  /// Replicas whose stop, when it begins, waits for nothing before their first signal.
   var hurried: Set<ReplicaNumber> = []
   /// Whether those whose stop begins now are among them.
   var isHurrying = false

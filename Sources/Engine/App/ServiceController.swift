@@ -140,11 +140,13 @@ actor ServiceController: AppController {
 
   /// Keeps the proxy, which holds requests meanwhile.
   func stop(grace: TimeSpan?, isHurried: Bool) async {
+    if isHurried {
+      ledger.isHurrying = true
+      await skipToSignals()
+    }
     if wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
     ledger.isStopped = true
     if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
-    if isHurried { await skipToSignals() }
-    ledger.isHurrying = isHurried
     await stopReplicas()
     forgetShortening()
     write()
@@ -177,6 +179,8 @@ actor ServiceController: AppController {
   }
 
   func escalate() async {
+    // Those whose stop waits for the proxy's.
+    if ledger.isStopping { ledger.isHurrying = true }
     await skipToSignals()
     await proxy?.escalate()
   }

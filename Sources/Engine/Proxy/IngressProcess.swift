@@ -15,6 +15,8 @@ actor IngressProcess {
   private var client: IngressClient?
   private var drainWaiters: [String: CheckedContinuation<Void, Never>] = [:]
   private var drained: Set<String> = []
+  /// Those whose drain is not waited for any more.
+  private var hurried: Set<String> = []
 
   init(_ record: ReplicaRecord, app: App, listener: ListeningSocket, context: EngineContext) {
     self.app = app
@@ -92,7 +94,7 @@ actor IngressProcess {
 
   /// Waits until nothing is in flight on a drained replica, at most until the deadline.
   func untilDrained(_ replica: String, by deadline: Instant) async {
-    if drained.contains(replica) { return }
+    if drained.contains(replica) || hurried.contains(replica) { return }
     let limit = Task {
       try await TaskThreads.sleep(deadline - Clock.now)
       wake(replica)
@@ -103,6 +105,7 @@ actor IngressProcess {
 
   func remove(_ replica: String) async {
     drained.remove(replica)
+    hurried.remove(replica)
     try? await client?.remove(replica)
   }
 
@@ -129,7 +132,10 @@ actor IngressProcess {
   }
 
   /// Waits no longer for what is in flight on a drained replica.
-  func hurry(_ replica: String) { wake(replica) }
+  func hurry(_ replica: String) {
+    hurried.insert(replica)
+    wake(replica)
+  }
 
   private func wake(_ replica: String) { drainWaiters.removeValue(forKey: replica)?.resume() }
 

@@ -71,7 +71,10 @@ struct KeeperLink: Sendable {
     return link
   }
 
-  private func tell(_ line: String) { channel.writeAndFlush(ByteBuffer(string: line + "\n"), promise: nil) }
+  /// In the order of the calls, whichever thread they come from: on the channel's own loop a write would overtake those that wait for it.
+  private func tell(_ line: String) {
+    channel.eventLoop.execute { channel.writeAndFlush(ByteBuffer(string: line + "\n"), promise: nil) }
+  }
 
   /// Asks for the stop by the keeper's own plan, to be over by the deadline; or to kill at once.
   func stop(_ request: ReplicaRecord.Stop) {
@@ -83,6 +86,8 @@ struct KeeperLink: Sendable {
   func send(_ signal: Signal) { tell("signal \(signal) main") }
   /// Asks to skip to the next signal.
   func escalate(id: UInt64) { tell("escalate \(id)") }
+  /// Asks to skip what comes before the first signal, if none was sent yet.
+  func skipToFirstSignal(id: UInt64) { tell("escalate \(id) first") }
   /// Asks it to become the lastcall-keeper of that file. The connection's end says that it has, an error that it has not.
   func upgrade(to path: String) { tell("upgrade \(path)") }
   /// Ends the connection.

@@ -137,6 +137,9 @@ actor Custody {
   private var isOver = false
   private var left: Estate?
   private var waiter: CheckedContinuation<Void, Never>?
+  private let socket: Descriptor
+
+  private init(_ socket: Descriptor) { self.socket = socket }
 
   /// Connects to a keeper; nil when there is none.
   static func begin(_ path: String) -> Custody? {
@@ -146,11 +149,10 @@ actor Custody {
       socket.close()
       return nil
     }
-    let custody = Custody()
+    let custody = Custody(socket)
     // SwiftNIO takes no descriptors, and a dispatch source would begin libdispatch's pool.
     Thread.detachNewThread {
       let left = receive(socket)
-      socket.close()
       Task { await custody.ended(left) }
     }
     return custody
@@ -178,9 +180,13 @@ actor Custody {
 
   private func ended(_ left: Estate?) {
     (isOver, self.left) = (true, left)
+    socket.close()
     waiter?.resume()
     waiter = nil
   }
+
+  /// Ends the connection; what has come by it is closed.
+  func drop() { if !isOver { shutdown(socket.number, Int32(SHUT_RDWR)) } }
 
   /// Waits for the end of the connection.
   /// - Returns: what the program had stored; nil when the keeper has ended before it has taken the connection.

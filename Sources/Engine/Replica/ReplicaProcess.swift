@@ -33,8 +33,12 @@ actor ReplicaProcess {
   /// Whether its keeper has said that nothing of it is left.
   private var saidEnd = false
   private var lastSequence: Int64 = 0
-  /// There from when the program has stored something, or is to stop, for what is stored when it ends.
+  /// There from when the program has stored something, for what is stored when it ends.
   var custody: Custody?
+  /// Whether it has ever stored something.
+  private var hasStored = false
+  /// Whether its keeper may have become another one; it has when it greets us.
+  var isReconnected = false
   /// What it was given at its start, until its keeper is seen to have it.
   var given: Estate?
   /// What it had stored when it ended.
@@ -48,6 +52,8 @@ actor ReplicaProcess {
   /// Set when its keeper waits for its turn before the first signal.
   private(set) var turn: Turn?
   private var turnWaiters: [CheckedContinuation<Void, Never>] = []
+  /// Whether its stop waits for nothing before the first signal.
+  var isHurried = false
   /// Ends an HTTP hook when its time is up.
   var hookClock = Alarm()
   var hook: Task<String?, Never>?
@@ -104,7 +110,7 @@ actor ReplicaProcess {
   func command(_ stored: [Estate.Entry]) -> KeeperCommand {
     let names = (listener == nil ? [] : [app.name]) + stored.map(\.name)
     var values = values
-    if !names.isEmpty { (values[.listenFDs], values[.listenFDNames]) = ("\(names.count)", names.joined(separator: ":")) }
+    (values[.listenFDs], values[.listenFDNames]) = ("\(names.count)", names.joined(separator: ":"))
     return KeeperCommand(
       app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary, initBinary: context.initBinary,
       inheritedNames: names, stored: stored, inherited: context.environment, waits: turn != nil)
@@ -129,7 +135,7 @@ actor ReplicaProcess {
   private func disconnected() async {
     guard let next = await reconnect() else { return await keeperEnded() }
     link = next
-    await endCustody()
+    isReconnected = true
     if let request { tell(request, next) }
   }
 
@@ -185,7 +191,9 @@ actor ReplicaProcess {
       endedByItself = turn?.hasCome != true
       wakeTurnWaiters()
     case "ended": saidEnd = true
-    case "fdStored": takeCustody()
+    case "fdStored":
+      hasStored = true
+      takeCustody()
     default: break
     }
     if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
@@ -201,7 +209,11 @@ actor ReplicaProcess {
     if message.ready == true { saidReady = true }
     wakeReadyWaiters()
     statusText = message.status ?? statusText
-    if message.stored ?? 0 > 0 { takeCustody() }
+    if isReconnected { await dropCustody() }
+    if message.stored ?? 0 > 0 {
+      hasStored = true
+      takeCustody()
+    }
     await know(message)
   }
 
@@ -261,10 +273,10 @@ actor ReplicaProcess {
   func onEnd(_ call: @escaping @Sendable () -> Void) { end.then(call) }
 
   /// Calls once the program says that it stops by itself (STOPPING=1).
-  func onLeaving(_ call: @escaping @Sendable () -> Void) { leaving.then(call) }
+  func onLeaving(_ call: @escaping @Sendable () -> Void) { if !isEnded { leaving.then(call) } }
 
   /// Calls once it has not given the sign of life that its watchdog wants.
-  func onWatchdog(_ call: @escaping @Sendable () -> Void) { watchdog.then(call) }
+  func onWatchdog(_ call: @escaping @Sendable () -> Void) { if !isEnded { watchdog.then(call) } }
 
   /// Calls whenever it asks to be awaited longer, and now when it has.
   func onExtension(_ call: @escaping @Sendable () -> Void) {
@@ -329,6 +341,8 @@ actor ReplicaProcess {
   func stop(_ request: ReplicaRecord.Stop) {
     let isFirst = self.request == nil
     self.request = request
+    // It may not have been possible before.
+    if hasStored { takeCustody() }
     if let link { tell(request, link) }
     if isFirst { tellLost() }
   }
@@ -337,6 +351,7 @@ actor ReplicaProcess {
     var request = request
     if let turn, !turn.hasCome, !request.isAtOnce { request.deadline += app.stopOrder.allowance.nanoseconds }
     link.stop(request)
+    if isHurried { link.skipToFirstSignal(id: RequestIDs.next()) }
   }
 
   /// Moves the end of its stop forward, as far as that has begun.

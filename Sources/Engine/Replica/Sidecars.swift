@@ -11,6 +11,10 @@ actor Sidecars {
   private let main: ReplicaRecord
   private let context: EngineContext
   private var kept: [Kept]
+  /// Whose turn to stop it is.
+  private var stopping: Int?
+  /// Whether hooks are waited for no more.
+  private var isHurried = false
 
   /// One sidecar: when it is started again, and what runs of it now.
   private struct Kept {
@@ -180,11 +184,16 @@ actor Sidecars {
     }
   }
 
-  /// Skips to the next signal of those whose turn has come.
+  /// Skips to the next signal of those whose turn has come; the others wait for no hook when it comes.
   func escalate() async {
-    for sidecar in kept {
-      guard let process = sidecar.process, await process.turn?.hasCome ?? true else { continue }
-      await process.escalate()
+    isHurried = true
+    for index in kept.indices {
+      guard let process = kept[index].process else { continue }
+      if await process.turn?.hasCome ?? true {
+        await process.escalate()
+      } else if index == stopping {
+        await process.waitForNothing()
+      }
     }
   }
 
@@ -198,6 +207,8 @@ actor Sidecars {
       feed(.unwanted, index)
       // One that was started again meanwhile has had none either.
       prepare(index, request)
+      stopping = index
+      if isHurried { await kept[index].process?.waitForNothing() }
       await kept[index].preparing?.value
       guard let process = kept[index].process else { continue }
       await process.takeTurn()

@@ -72,7 +72,7 @@ extension ReplicaProcess {
   /// Does a hook's work while there is time for it, which a shorter stop can cut.
   func beforeHookLimit(of request: ReplicaRecord.Stop, _ work: @escaping @Sendable (TimeSpan) async -> String?) async -> String? {
     let left = hookLimit(request) - Clock.now
-    guard left > .zero else { return nil }
+    guard left > .zero, !isHurried else { return nil }
     let hook = Task { await work(left) }
     self.hook = hook
     setHookLimit(request)
@@ -80,15 +80,19 @@ extension ReplicaProcess {
     return await hook.value
   }
 
-  /// Whether its keeper does something else, a hook or a wait, before the first signal.
-  nonisolated var beginsWithWait: Bool {
-    if app.stopOrder.holdsMain { return true }
-    if case .send? = plan.steps.first { return false }
-    return true
+  /// Waits for nothing any more before its first signal, now or when its stop begins; where that was asked for already goes to the next one.
+  func hurry() async {
+    if request == nil { return waitForNothing() }
+    hook?.cancel()
+    await escalate()
   }
 
-  /// Waits no longer for the hook that we ask.
-  func cutHook() { hook?.cancel() }
+  /// Waits for no hook any more before its first signal.
+  func waitForNothing() {
+    isHurried = true
+    hook?.cancel()
+    if request != nil { link?.skipToFirstSignal(id: RequestIDs.next()) }
+  }
 
   private func hookLimit(_ request: ReplicaRecord.Stop) -> Instant {
     app.stopOrder.hookLimit(plan, deadline: Instant(nanoseconds: request.deadline))

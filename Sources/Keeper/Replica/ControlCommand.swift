@@ -13,7 +13,7 @@ struct ControlCommand {
     case stop
     /// `kill ID`: a stop with grace 0.
     case kill
-    /// `escalate ID`: skip to the next signal.
+    /// `escalate ID`: skip to the next signal. `escalate ID first`: only if none was sent yet.
     case escalate
     /// `signal SIGNAL SCOPE`.
     case signal
@@ -48,7 +48,7 @@ struct ControlCommand {
       default:
         throw Mistake(
           text: """
-            expected: stop ID DEADLINE PLAN, kill ID, escalate ID, signal SIGNAL SCOPE, status, follow SEQ, listeners, reopen-log, or \
+            expected: stop ID DEADLINE PLAN, kill ID, escalate ID [first], signal SIGNAL SCOPE, status, follow SEQ, listeners, reopen-log, or \
             upgrade PATH
             """)
       }
@@ -57,8 +57,12 @@ struct ControlCommand {
   /// The sequence number that follows.
   func sequence() throws(Mistake) -> Int64 { try Self.number(rest, "expected a sequence number") }
 
-  /// The id that follows.
-  func id() throws(Mistake) -> UInt64 { try Self.id(rest) }
+  /// The id that follows, and whether no more than what comes before the first signal is skipped.
+  mutating func escalation() throws(Mistake) -> (id: UInt64, isToFirst: Bool) {
+    let id = try Self.id(rest.take(before: UInt8(ascii: " ")))
+    guard rest.isEmpty || rest == "first" else { throw Mistake(text: "expected nothing behind the id, or first") }
+    return (id, !rest.isEmpty)
+  }
 
   /// The signal and the scope that follow.
   mutating func signal() throws(Mistake) -> (Signal, StopPlan.Scope) {

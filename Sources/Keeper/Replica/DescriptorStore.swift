@@ -19,6 +19,8 @@ final class DescriptorStore {
   /// The listeners' names, `:` between them, as LISTEN_FDNAMES has them.
   private var listenerNames: ByteView = ""
   private(set) var stored: [Stored] = []
+  /// When the program stored something while nothing was; whoever is told of that comes then.
+  private(set) var filledAt = Instant(nanoseconds: 0)
 
   /// - Parameters:
   ///   - limit: how many the program may store.
@@ -69,6 +71,7 @@ final class DescriptorStore {
     }
     var text: [UInt8] = []
     text.append(text: name.isEmpty ? "stored" : name)
+    if stored.isEmpty { filledAt = Clock.now }
     stored.append(Stored(descriptor: descriptor, name: text, isPolled: isPolled))
     return true
   }

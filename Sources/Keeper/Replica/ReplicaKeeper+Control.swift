@@ -45,7 +45,9 @@ extension ReplicaKeeper {
       let request = try command.request()
       if machine.deadline == nil { stopId = request.id }
       feed(.stop(request))
-    case .escalate: feed(.escalate(id: try command.id()))
+    case .escalate:
+      let (id, isToFirst) = try command.escalation()
+      if !isToFirst || !machine.hasSignalled { feed(.escalate(id: id)) }
     case .signal:
       let (signal, scope) = try command.signal()
       forward(signal, value: nil, scope: scope)

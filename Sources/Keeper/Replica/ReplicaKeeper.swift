@@ -240,23 +240,23 @@ public final class ReplicaKeeper: Keeper {
 
   /// Whoever has heard only now that something is stored needs a moment to come for it.
   private func awaitHeir() {
-    let limit = Clock.now + .seconds(2)
+    let limit = store.filledAt + .seconds(2)
     var (isAwaited, hasCome) = (true, false)
-    while isAwaited, !hasCome, Clock.now < limit {
+    repeat {
       // Who has just come may not have been heard yet.
-      while replica.acceptClient() != nil {}
+      while let client = replica.acceptClient() { client.send(status("keeper")) }
       isAwaited = false
       polled.clear()
       polled.watch(ReplicaPollSet.listener, replica.listener)
       for place in replica.clients.indices {
         guard let client = replica.clients[place] else { continue }
         serve(client)
-        polled.watch(ReplicaPollSet.clients + place, client.descriptor)
+        polled.watch(ReplicaPollSet.clients + place, client.descriptor, writes: client.isBehind)
         if client.follows, !client.isGone { (isAwaited, hasCome) = (true, hasCome || client.isHeir) }
       }
       replica.dropGone()
       if isAwaited, !hasCome { polled.wait(until: limit) }
-    }
+    } while isAwaited && !hasCome && Clock.now < limit
   }
 
   private func recordEnd() {
