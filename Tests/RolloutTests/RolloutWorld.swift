@@ -331,7 +331,8 @@ struct RolloutWorld {
   private mutating func check(_ actions: [Rollout.Action], _ machine: Rollout, wasPaused: Bool, _ event: Rollout.Event) {
     var (starts, leaves, servingLeft) = (0, 0, serving)
     let mayBeNew = untold == 0
-    if !wasPaused || !machine.isPaused || event.isDesired { allow(machine, actions) }
+    let isDesired = if case .desired = event { true } else { false }
+    if !wasPaused || !machine.isPaused || isDesired { allow(machine, actions) }
     checkDeadlines(actions, machine)
     let promised = machine.wanted - machine.bounds.unavailable
     let limit = machine.wanted + machine.bounds.surge
@@ -395,8 +396,4 @@ struct RolloutWorld {
     pauseStops = actions.count { if case .stop = $0 { true } else { false } }
     pauseAllows = max(0, frozen.values.reduce(0, +) - machine.fleet.healthyByRevision.values.reduce(0, +)) + starts
   }
-}
-
-extension Rollout.Event {
-  fileprivate var isDesired: Bool { if case .desired = self { true } else { false } }
 }

@@ -11,7 +11,6 @@ extension AppController {
     let deadline = min(ledger.fullStopDeadline ?? .never, Clock.now + process.plan.grace)
     record.stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: Clock.now.nanoseconds)
     keep(record)
-    if ledger.isHurrying { ledger.hurried.insert(number) }
     ledger.deeds.append(.stop(number))
   }
 
@@ -19,7 +18,7 @@ extension AppController {
   func stopReplica(_ number: ReplicaNumber) async {
     guard let process = ledger.processes[number], let request = ledger.records[number]?.stop else { return }
     await process.leave()
-    if ledger.hurried.remove(number) != nil {
+    if ledger.isHurrying {
       await process.waitForNothing()
       await ledger.sidecars[number]?.escalate()
     }

@@ -74,7 +74,6 @@ extension AppController {
   func gone(_ number: ReplicaNumber) {
     guard let process = ledger.processes.removeValue(forKey: number) else { return }
     ledger.records.removeValue(forKey: number)
-    ledger.hurried.remove(number)
     if let port = process.port { context.ports.giveBack(port) }
     ledger.outbox.append(.replicaGone(process.name))
   }

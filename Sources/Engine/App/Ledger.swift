@@ -22,9 +22,7 @@ struct Ledger {
   var revisions: [Int: RevisionRecord] = [:]
   /// Whether a full stop was asked for.
   var isStopping = false
-  /// Replicas whose stop, when it begins, waits for nothing before their first signal.
-  var hurried: Set<ReplicaNumber> = []
-  /// Whether those whose stop begins now are among them.
+  /// Whether a stop that begins waits for nothing before its first signal.
   var isHurrying = false
   /// By when a full stop has to be over; nil while none is under way.
   var fullStopDeadline: Instant?
