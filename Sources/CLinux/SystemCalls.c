@@ -316,6 +316,8 @@ static void set_mask(uint64_t mask, uint64_t *before) {
 static long duplicate_onto(int fd, int number) { return fd < 0 ? 0 : lc_call3(SYS_dup3, fd, number, 0); }
 
 #ifndef LASTCALL_FREESTANDING
+long lc_duplicate_onto(int fd, int number) { return lc_call3(SYS_dup3, fd, number, O_CLOEXEC); }
+
 // What only full Swift asks for.
 static long place(const struct lc_spawn *s) {
   long result;
@@ -393,6 +395,9 @@ struct sharing {
 
 static int become_sharing(void *given) {
   struct sharing *sharing = given;
+  int limit = sharing->s->inherits_below;
+  // Where close_range(2) is unknown, the whole table is copied after all.
+  if (limit > 0 && lc_call3(SYS_close_range, limit, ~0u, 1u << 1 /* CLOSE_RANGE_UNSHARE */) < 0) lc_call1(SYS_unshare, CLONE_FILES);
   if (sharing->s->group == lc_group_own) lc_call2(SYS_setpgid, 0, 0);
   sharing->failure = (int)-become(sharing->s, sharing->path);
   for (;;) lc_call1(SYS_exit_group, 127);
@@ -404,7 +409,8 @@ static long spawn_sharing(const struct lc_spawn *s, const char *path, int *failu
   struct sharing sharing = {s, path, 0};
   uint64_t before;
   set_mask(~(uint64_t)0, &before);
-  long pid = clone(become_sharing, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, &sharing);
+  int shared = CLONE_VM | CLONE_VFORK | (s->inherits_below > 0 ? CLONE_FILES : 0);
+  long pid = clone(become_sharing, stack + sizeof stack, shared | SIGCHLD, &sharing);
   if (pid < 0) pid = -errno;
   set_mask(before, 0);
   *failure = sharing.failure;

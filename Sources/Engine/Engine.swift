@@ -69,7 +69,7 @@ public actor Engine {
     await found.tellOfLost(Set(file.apps.map(\.name)))
     listeners = try Self.open(file.apps, found)
     controllers = file.apps.map { makeController($0, listener: listeners[$0.name], context: context) }
-    await found.stopStrangers(keeping: file.apps)
+    try await found.stopStrangers(keeping: file.apps)
     for controller in controllers { await controller.recover(found.apps[controller.name] ?? RecoveredApp()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
     try await begin(controllers.map(\.name))

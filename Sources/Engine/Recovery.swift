@@ -88,22 +88,36 @@ struct Recovery {
   }
 
   /// Stops what lives of apps that the file does not name any more, or names as of another kind, by their own plans, and forgets them.
-  mutating func stopStrangers(keeping wanted: [App]) async {
+  /// - Throws: `EngineError` when something of an app that has become of another kind lives without a keeper: the new one must not start
+  ///   beside it. Nothing is forgotten then.
+  mutating func stopStrangers(keeping wanted: [App]) async throws {
     let kept = Dictionary(uniqueKeysWithValues: wanted.map { ($0.name, $0.kind) })
-    for (name, found) in apps where kept[name] == nil || found.kind.map({ $0 != kept[name] }) ?? false {
-      apps.removeValue(forKey: name)
-      let living = (found.replicas + found.proxies + found.sidecars).map(\.name).filter {
-        ReplicaDirectory(context.paths.replica($0)).isHeld
+    let changed = apps.filter { name, found in found.kind.map { kind in kept[name].map { $0 != kind } ?? false } ?? false }
+    for (name, found) in changed {
+      do { try await stop(found, of: name) } catch {
+        throw EngineError("\(name) is of another kind in the file than what runs of it: \(error); nothing was started")
       }
-      if !living.isEmpty {
-        let text =
-          "\(name) is not in the file any more as what it was; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
-        await context.reporter.report(EngineEvent(app: name, reason: "Removed", message: text))
-      }
-      do { try await Leftovers.stop(context.paths, only: living) { _ in } } catch {
+      await forget(found, name)
+    }
+    for (name, found) in apps where kept[name] == nil {
+      do { try await stop(found, of: name) } catch {
         await context.reporter.report(EngineEvent(app: name, kind: .warning, reason: "Doubt", message: "\(error)"))
       }
-      await context.store.post([.appGone(name)] + (found.replicas + found.proxies + found.sidecars).map { .replicaGone($0.name) })
+      await forget(found, name)
     }
+  }
+
+  private func stop(_ found: RecoveredApp, of name: String) async throws {
+    let living = found.records.map(\.name).filter { ReplicaDirectory(context.paths.replica($0)).isHeld }
+    if living.isEmpty { return }
+    let text =
+      "\(name) is not in the file any more as what it was; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
+    await context.reporter.report(EngineEvent(app: name, reason: "Removed", message: text))
+    try await Leftovers.stop(context.paths, only: living) { _ in }
+  }
+
+  private mutating func forget(_ found: RecoveredApp, _ name: String) async {
+    apps.removeValue(forKey: name)
+    await context.store.post([.appGone(name)] + found.records.map { .replicaGone($0.name) })
   }
 }

@@ -73,6 +73,11 @@ public struct Descriptor: Equatable, Hashable, Sendable {
   /// A close-on-exec copy with a number of at least `least`.
   public func duplicate(above least: Int32) throws(SystemError) -> Descriptor { try Descriptor(lc_duplicate_above(number, least)) }
 
+  #if !hasFeature(Embedded)
+    /// Makes `other` a close-on-exec copy; what it was is closed.
+    func duplicate(onto other: Descriptor) throws(SystemError) { try check(lc_duplicate_onto(number, other.number)) }
+  #endif
+
   /// Takes the exclusive lock of flock(2) without waiting.
   /// - Returns: false when another holds it.
   public func lock() throws(SystemError) -> Bool {

@@ -58,8 +58,37 @@
     }
 
     /// Starts it. When this returns it has its group and session and is the program.
+    /// - Parameter low: numbers for what it inherits, so that nothing else is copied; one start at a time uses them. They are of use
+    ///   when it inherits only what is named, and nothing at its own number.
     /// - Returns: its pid.
-    public func start() throws(StartError) -> Int32 {
+    public func start(through low: LowDescriptors? = nil) throws(StartError) -> Int32 {
+      guard let low, inheritsOnlyNamed, kept.isEmpty, terminal == nil else { return try startPlaced() }
+      let named = [input, output, error].compactMap { $0 } + placed
+      let lent: [Descriptor]?
+      do throws(SystemError) { lent = try low.lend(named) } catch { throw .noProcess(error) }
+      guard let lent else { return try startPlaced() }
+      defer { low.clear(lent) }
+      var program = self
+      var rest = lent[...]
+      if input != nil { program.input = rest.removeFirst() }
+      if output != nil { program.output = rest.removeFirst() }
+      if error != nil { program.error = rest.removeFirst() }
+      return try program.start(places: rest.map(\.number), below: low.end)
+    }
+
+    private func startPlaced() throws(StartError) -> Int32 {
+      var raised: [Descriptor] = []
+      defer { for descriptor in raised { descriptor.close() } }
+      for descriptor in placed {
+        do throws(SystemError) { raised.append(try descriptor.duplicate(above: 3 + Int32(placed.count))) } catch { throw .noProcess(error) }
+      }
+      return try start(places: raised.map(\.number), below: 0)
+    }
+
+    /// - Parameters:
+    ///   - places: what becomes 3, 4, 5, …, each of them above the places themselves.
+    ///   - limit: if not 0, all that is inherited has numbers below it.
+    private func start(places: [Int32], below limit: Int32) throws(StartError) -> Int32 {
       let argv = CStringArray(arguments)
       var entries = environment
       if writesListenPid {
@@ -67,11 +96,6 @@
         entries.append(Array("LISTEN_PID=000000000000".utf8))
       }
       let environ = CStringArray(entries)
-      var raised: [Descriptor] = []
-      defer { for descriptor in raised { descriptor.close() } }
-      for descriptor in placed {
-        do throws(SystemError) { raised.append(try descriptor.duplicate(above: 3 + Int32(placed.count))) } catch { throw .noProcess(error) }
-      }
       var spawn = lc_spawn_inheriting()
       spawn.argv = argv.constant
       spawn.environment = environ.constant
@@ -84,8 +108,9 @@
       spawn.out = output?.number ?? -1
       spawn.err = error?.number ?? -1
       spawn.only_named = inheritsOnlyNamed ? 1 : 0
+      spawn.inherits_below = limit
       if writesListenPid { spawn.listen_pid = environ.pointer[entries.count - 1]?.advanced(by: 11) }
-      return try start(&spawn, places: raised.map(\.number), keeps: kept.map(\.number))
+      return try start(&spawn, places: places, keeps: kept.map(\.number))
     }
 
     private func start(_ spawn: inout lc_spawn, places: [Int32], keeps: [Int32]) throws(StartError) -> Int32 {

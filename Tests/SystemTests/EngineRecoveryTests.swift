@@ -121,6 +121,44 @@ import Testing
     await workspace.remove()
   }
 
+  /// A service that is a job by the time of the next start.
+  private static let job = "apps:\n  web:\n    kind: job\n    command: [sh, -c, 'touch ran']\n"
+
+  @Test func whatIsOfAnotherKindNowIsStoppedFirst() async throws {
+    let workspace = try Product.workspace()
+    let (main, _) = try await killedEngine(workspace)
+    try workspace.write("lastcall.yaml", Self.job)
+    let again = try workspace.lastcall("up")
+    try await again.says("Completed")
+    #expect(ProcessRecord(pid: main)?.isZombie ?? true)
+    #expect(again.output.contains("web-1 of it is stopped"), "\(again.output)")
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    await workspace.remove()
+  }
+
+  @Test func nothingStartsBesideWhatIsOfAnotherKindAndHasNoKeeper() async throws {
+    let workspace = try Product.workspace()
+    let (main, keeper) = try await killedEngine(workspace)
+    kill(keeper, SIGKILL)
+    #expect(try await eventually { ProcessRecord(pid: keeper)?.isZombie ?? true })
+    try workspace.write("lastcall.yaml", Self.job)
+    for _ in 1...2 {
+      let refused = try workspace.lastcall("up")
+      #expect(await refused.ended() == .code(1), "\(refused.output)")
+      #expect(refused.output.contains("web is of another kind in the file") && refused.output.contains("web-1"), "\(refused.output)")
+      #expect(ProcessRecord(pid: main)?.isZombie == false)
+      #expect(!FileManager.default.fileExists(atPath: workspace.directory + "/ran"))
+    }
+    kill(main, SIGKILL)
+    #expect(try await eventually { ProcessRecord(pid: main)?.isZombie ?? true })
+    let again = try workspace.lastcall("up")
+    try await again.says("Completed")
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    await workspace.remove()
+  }
+
   @Test func aStopThatWasUnderWayGoesOnWithTheBudgetItHadLeft() async throws {
     let workspace = try Product.workspace()
     let plan = "    stop: { plan: TERM/6/KILL, grace: 6s }\n    update: { settle: 0s }\n"

@@ -31,6 +31,7 @@ long lc_entry_pid(const void *entries, long *offset); // the entry there when it
 long lc_set_cloexec(int fd, int on);
 long lc_set_nonblocking(int fd, int on);
 long lc_duplicate_above(int fd, int least); // close-on-exec
+long lc_duplicate_onto(int fd, int number); // close-on-exec; what was there is closed
 long lc_lock_now(int fd); // flock(2), exclusive, without waiting
 long lc_pipe(int *ends); // close-on-exec
 long lc_poll(struct pollfd *fds, unsigned long count, int64_t timeout); // nanoseconds; below 0 waits without end
@@ -100,6 +101,7 @@ struct lc_spawn {
   const int *placed;        // descriptors that become 3, 4, 5, …; each is at least 3 + placed_count itself
   int placed_count;
   int only_named;           // everything above the placed ones is closed, unless kept: libraries open descriptors without close-on-exec
+  int inherits_below;       // if not 0, all that it inherits has numbers below this one, and the others are not even copied for it
   const int *kept;          // descriptors that lose close-on-exec where they are
   int kept_count;
   int *watcher;             // where the pid goes of a process in the new group that sends us a signal for each SIGINT that the

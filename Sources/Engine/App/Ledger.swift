@@ -65,6 +65,9 @@ struct RecoveredApp: Sendable {
   var proxies: [ReplicaRecord] = []
   var sidecars: [ReplicaRecord] = []
 
+  /// All of them.
+  var records: [ReplicaRecord] { replicas + proxies + sidecars }
+
   /// What it was; nil when the newest of the database is lost.
   var kind: App.Kind? { record.map { $0.job == nil ? .service : .job } }
 }

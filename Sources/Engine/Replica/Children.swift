@@ -7,6 +7,8 @@ actor Children {
   private var waiting: [Int32: [CheckedContinuation<ExitStatus, Never>]] = [:]
   private var ended: [Int32: ExitStatus] = [:]
   private var alive: Set<Int32> = []
+  /// Enough for standard descriptors, a listener, a lock and what programs store by default; without them a start is only slower.
+  private let low = try? LowDescriptors(count: 24)
 
   /// Starts a program with the signal state of a fresh process: no mask, SIGPIPE (which SwiftNIO ignores) at its default,
   /// and without SwiftNIO's sockets, which have no close-on-exec flag.
@@ -15,7 +17,7 @@ actor Children {
     program.inheritsOnlyNamed = true
     program.defaulted |= 1 << UInt64(Signal.pipe.number - 1)
     do throws(Program.StartError) {
-      let pid = try program.start()
+      let pid = try program.start(through: low)
       alive.insert(pid)
       return pid
     } catch {
