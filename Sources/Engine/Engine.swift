@@ -68,8 +68,9 @@ public actor Engine {
     var found = try Recovery(context, of: Set(file.apps.map(\.name)))
     await found.tellOfLost(Set(file.apps.map(\.name)))
     listeners = try Self.open(file.apps, found)
-    controllers = file.apps.map { makeController($0, listener: listeners[$0.name], context: context) }
+    // Before there are controllers: who cannot start has stopped and forgotten nothing else.
     try await found.stopStrangers(keeping: file.apps)
+    controllers = file.apps.map { makeController($0, listener: listeners[$0.name], context: context) }
     for controller in controllers { await controller.recover(found.apps[controller.name] ?? RecoveredApp()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
     try await begin(controllers.map(\.name))

@@ -108,12 +108,28 @@ struct Recovery {
   }
 
   private func stop(_ found: RecoveredApp, of name: String) async throws {
-    let living = found.records.map(\.name).filter { ReplicaDirectory(context.paths.replica($0)).isHeld }
-    if living.isEmpty { return }
-    let text =
-      "\(name) is not in the file any more as what it was; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
-    await context.reporter.report(EngineEvent(app: name, reason: "Removed", message: text))
-    try await Leftovers.stop(context.paths, only: living) { _ in }
+    let living = found.records.map(\.name).filter(isHeld)
+    if !living.isEmpty {
+      let text =
+        "\(name) is not in the file any more as what it was; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
+      await context.reporter.report(EngineEvent(app: name, reason: "Removed", message: text))
+    }
+    for record in found.replicas where record.boot == ReplicaRecord.currentBoot { try await sweep(record, of: found) }
+    try await Leftovers.stop(context.paths, only: living.filter(isHeld)) { _ in }
+  }
+
+  private func isHeld(_ name: String) -> Bool { ReplicaDirectory(context.paths.replica(name)).isHeld }
+
+  /// Stops what a killed keeper has left, as when nothing had changed.
+  private func sweep(_ record: ReplicaRecord, of found: RecoveredApp) async throws {
+    let directory = ReplicaDirectory(context.paths.replica(record.name))
+    guard directory.exit() == nil, let processes = directory.processes(), processes.livingKeeper == nil,
+      let spec = found.revisions.first(where: { $0.number == record.revision })?.spec
+    else { return }
+    let process = ReplicaProcess(record, app: spec, listener: nil, context: context)
+    await process.stop(ReplicaRecord.Stop(id: RequestIDs.next(), deadline: (Clock.now + process.plan.grace).nanoseconds))
+    await process.adopt()
+    if await process.isInDoubt { throw EngineError("something of \(record.name) lives that is not surely its own") }
   }
 
   private mutating func forget(_ found: RecoveredApp, _ name: String) async {

@@ -114,8 +114,8 @@ import Testing
     await end(again, workspace)
   }
 
-  @Test func whatOnlyItsEnvironmentConnectsWithAReplicaIsLeftAloneAndReported() async throws {
-    let workspace = try Product.workspace()
+  /// A replica with a process in a session of its own that has not its lock.
+  private func strayed(_ workspace: Workspace) async throws -> (up: Running, stray: Int32, left: Left) {
     try workspace.write(
       "stray.py",
       """
@@ -125,7 +125,7 @@ import Testing
       os.rename("stray.new", "stray")
       time.sleep(1000)
       """)
-    let more = "    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n"
+    let more = "    restart: { backoff: 10ms..1s }\n    update: { settle: 0s }\n    stop: { grace: 1s }\n"
     try workspace.write("lastcall.yaml", "apps:\n  web:\n    command: [/usr/bin/python3, stray.py]\n" + more)
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
@@ -133,14 +133,43 @@ import Testing
     #expect(try await eventually { FileManager.default.fileExists(atPath: path) })
     let stray = try #require(Int32(try String(contentsOfFile: path, encoding: .utf8)))
     let main = try #require(try await workspace.rows().first?.pid)
-    kill(try #require(ProcessRecord(pid: main)).parent, SIGKILL)
+    return (up, stray, Left(main: main, keeper: try #require(ProcessRecord(pid: main)).parent))
+  }
+
+  @Test func whatOnlyItsEnvironmentConnectsWithAReplicaIsLeftAloneAndReported() async throws {
+    let workspace = try Product.workspace()
+    let (up, stray, left) = try await strayed(workspace)
+    kill(left.keeper, SIGKILL)
     try await up.says("process \(stray), by its environment")
-    #expect(isGone(main) && !isGone(stray))
+    #expect(isGone(left.main) && !isGone(stray))
     #expect(!up.output.contains("web-2"), "\(up.output)")
     kill(stray, SIGKILL)
     try await up.says("web-2 is ready")
     // The stray of the second is swept by its keeper.
     await end(up, workspace)
+  }
+
+  @Test func nothingStartsBesideWhatMayBeLeftOfAnAppOfAnotherKind() async throws {
+    let workspace = try Product.workspace()
+    let (up, stray, left) = try await strayed(workspace)
+    up.send(.kill)
+    _ = await up.ended()
+    kill(left.keeper, SIGKILL)
+    #expect(try await eventually { self.isGone(left.keeper) })
+    try workspace.write("lastcall.yaml", EngineRecoveryTests.job)
+    // Asking again changes nothing.
+    for _ in 1...2 {
+      let refused = try workspace.lastcall("up")
+      #expect(await refused.ended() == .code(1), "\(refused.output)")
+      #expect(refused.output.contains("web is of another kind in the file"), "\(refused.output)")
+      #expect(refused.output.contains("process \(stray), by its environment"), "\(refused.output)")
+      #expect(isGone(left.main) && !isGone(stray))
+      #expect(!FileManager.default.fileExists(atPath: workspace.directory + "/ran"))
+    }
+    kill(stray, SIGKILL)
+    let again = try workspace.lastcall("up")
+    try await again.says("Completed")
+    await end(again, workspace)
   }
 
   // MARK: - A run directory that somebody deletes
