@@ -9,6 +9,8 @@ struct Background {
 
   /// Starts one, or has the one that runs carry out what has changed; returns when everything is up.
   func up() async throws {
+    // Nobody reads what `up` blocks for an engine in the foreground.
+    InheritedSignals.restoreMask()
     if await isAnswering {
       _ = try await file.ask(EngineRequest(op: .deploy))
       return

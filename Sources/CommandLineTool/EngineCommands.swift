@@ -146,7 +146,7 @@ struct Kill: AsyncParsableCommand {
 struct Reload: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Have programs read their configuration again.",
-    discussion: "By the app's reload signal or command (`reload:` in the file; HUP unless written). Without a name, all of them.")
+    discussion: "By the app's reload signal or command (`reload:` in the file), each within 60 s. Without a name, all apps that have one.")
   @OptionGroup var file: FileOption
   @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var name: String?
 

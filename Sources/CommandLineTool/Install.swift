@@ -19,6 +19,7 @@ struct Install: AsyncParsableCommand {
     let spec = try file.read()
     let unit = Self.unit(
       name: spec.name, file: file.absolutePath, binary: try Binaries.own(),
+      directories: Self.directories(file.environment),
       grace: spec.apps.map { $0.stop.grace.nanoseconds / 1_000_000_000 }.max() ?? 0)
     if onlyPrints { return Output.write(unit, to: .standardOutput) }
     let home = file.environment["HOME"] ?? "/"
@@ -40,7 +41,7 @@ struct Install: AsyncParsableCommand {
   }
 
   /// The unit's text (systemd.service(5), systemd.kill(5)).
-  static func unit(name: String, file: String, binary: String, grace: Int64) -> String {
+  static func unit(name: String, file: String, binary: String, directories: String, grace: Int64) -> String {
     """
     [Unit]
     Description=lastcall: the apps of \(name)
@@ -50,7 +51,7 @@ struct Install: AsyncParsableCommand {
     [Service]
     Type=notify
     ExecStart=\(quoted(binary)) up -f \(quoted(file))
-    ExecReload=/bin/kill -HUP $MAINPID
+    \(directories)ExecReload=/bin/kill -HUP $MAINPID
     ExecStop=\(quoted(binary)) down -f \(quoted(file))
     KillMode=process
     Delegate=yes
@@ -63,6 +64,13 @@ struct Install: AsyncParsableCommand {
     WantedBy=\(getuid() == 0 ? "multi-user.target" : "default.target")
 
     """
+  }
+
+  /// Where the engine keeps its things, when that is said: who asks it looks there.
+  private static func directories(_ environment: [String: String]) -> String {
+    ["LASTCALL_RUN_DIR", "LASTCALL_STATE_DIR"].compactMap { name in
+      environment[name].flatMap { $0.isEmpty ? nil : "Environment=\(quoted("\(name)=\(URL(fileURLWithPath: $0).path)"))\n" }
+    }.joined()
   }
 
   /// A word as systemd.syntax(7) reads it: percent signs and dollars are doubled.

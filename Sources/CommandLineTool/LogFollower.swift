@@ -41,6 +41,13 @@ final class LogFollower {
     return text.prefix(whole)
   }
 
+  /// What there is of a replica is not shown; what it writes from now on is.
+  func skip(_ replica: String) {
+    guard let file = FileHandle(forReadingAtPath: root + "/" + replica + "/" + name) else { return }
+    _ = try? file.seekToEnd()
+    tails[replica] = Tail(file: file, inode: Self.inode(file))
+  }
+
   /// Passes on lines until the process is ended.
   func follow(_ isMeant: (String) -> Bool, each: (LogLine) -> Void) throws {
     var buffer = [UInt8](repeating: 0, count: 65_536)

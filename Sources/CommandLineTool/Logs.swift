@@ -8,7 +8,8 @@ struct Logs: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show what the programs have written, in the order of time.",
     discussion: """
-      Names an app or a replica; an app's proxy is named APP-proxy. Shows what runs, or what ran last when nothing does.
+      Names an app or a replica; an app's proxy is named APP-proxy. Shows what runs; what ran last when nothing of what is named does. Hooks
+      are shown of what has ended, too.
       """)
   @OptionGroup var file: LongFileOption
   @Option(name: [.customShort("n"), .customLong("tail")], help: "How many of the last lines.") var tail = 1000
@@ -49,15 +50,20 @@ struct Logs: AsyncParsableCommand {
     }
     var follower: LogFollower? = nil
     if follows { follower = try LogFollower(root: file.paths.run + "/r", file: kind) }
+    for log in ReplicaLogs.all(file.paths) where !logs.contains(where: { $0.replica == log.replica }) { follower?.skip(log.replica) }
+    var joiner = LineJoiner()
     var lines: [LogLine] = []
     for log in logs {
       var ends: [LogLine] = []
       for path in log.files(kind) {
         // What comes after this is the follower's.
         let text = follower.map { $0.take(log.replica, path) } ?? (try? Data(contentsOf: URL(fileURLWithPath: path))) ?? Data()
-        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
-          guard let entry = LogLine(replica: log.replica, line), begin.map({ entry.time >= $0 }) ?? true else { continue }
-          ends.append(entry)
+        // By bytes: for a String CR LF is one character.
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+          guard let entry = LogLine(replica: log.replica, String(decoding: line, as: UTF8.self)[...]),
+            let whole = joiner.take(entry), begin.map({ whole.time >= $0 }) ?? true
+          else { continue }
+          ends.append(whole)
         }
         ends = ends.suffix(tail)
       }
@@ -66,8 +72,8 @@ struct Logs: AsyncParsableCommand {
     for line in lines.sorted(by: { $0.time < $1.time }).suffix(tail) { show(line) }
     try follower?.follow { replica in
       ReplicaLogs.isMeant(replica, by: name)
-    } each: {
-      show($0)
+    } each: { part in
+      if let line = joiner.take(part) { show(line) }
     }
   }
 
@@ -76,7 +82,7 @@ struct Logs: AsyncParsableCommand {
     let meant = ReplicaLogs.all(file.paths).filter { ReplicaLogs.isMeant($0.replica, by: name) }
     let living = meant.filter(\.isLiving)
     if previous { return meant.filter { !$0.isLiving } }
-    return living.isEmpty ? meant : living
+    return living.isEmpty || hooks ? meant : living
   }
 
   private func show(_ line: LogLine) {
@@ -88,13 +94,38 @@ struct Logs: AsyncParsableCommand {
 struct LogLine {
   var replica: String
   var time: Substring
-  var text: Substring
+  var text: String
+  /// Whether the line goes on in the next entry of its stream.
+  var isPart: Bool
+  let stream: Substring
 
   init?(replica: String, _ line: Substring) {
     let fields = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
     guard fields.count == 4 else { return nil }
     self.replica = replica
-    time = fields[0]
-    text = fields[3]
+    (time, stream) = (fields[0], fields[1])
+    isPart = fields[2] == "P"
+    text = String(fields[3].unicodeScalars.last == "\r" ? fields[3].dropLast() : fields[3])
+  }
+}
+
+/// Puts lines together that were too long for one entry.
+struct LineJoiner {
+  private var parts: [String: LogLine] = [:]
+  /// What is longer is shown in pieces.
+  private static let longest = 1 << 20
+
+  /// - Returns: a whole line, at its first entry's time; nil while more of it is to come.
+  mutating func take(_ entry: LogLine) -> LogLine? {
+    let key = entry.replica + " " + entry.stream
+    var line = entry
+    if var begun = parts.removeValue(forKey: key) {
+      begun.text += entry.text
+      begun.isPart = entry.isPart
+      line = begun
+    }
+    guard line.isPart, line.text.utf8.count < Self.longest else { return line }
+    parts[key] = line
+    return nil
   }
 }

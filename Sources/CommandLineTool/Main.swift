@@ -106,6 +106,9 @@ enum InheritedSignals {
 
   static func restore() {
     signal(SIGPIPE, pipe)
-    pthread_sigmask(SIG_SETMASK, &mask, nil)
+    restoreMask()
   }
+
+  /// On our own thread; a signal to the process is delivered there then.
+  static func restoreMask() { pthread_sigmask(SIG_SETMASK, &mask, nil) }
 }

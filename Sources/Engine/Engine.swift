@@ -73,6 +73,7 @@ public actor Engine {
     controllers = file.apps.map { makeController($0, listener: listeners[$0.name], context: context) }
     for controller in controllers { await controller.recover(found.apps[controller.name] ?? RecoveredApp()) }
     server = try await EngineServer.start(self, at: context.paths.socket)
+    for controller in controllers where await !controller.isNew { try await controller.resume() }
     try await begin(controllers.map(\.name))
     hasStarted = true
     for waiter in startWaiters { waiter.resume() }

@@ -12,7 +12,10 @@ struct EngineLock: Sendable {
   init(_ paths: EnginePaths, file: String) throws {
     var held: [Descriptor] = []
     for path in [paths.lock, paths.state + "/engine.lock"] {
-      let descriptor = try Path(string: path).open(O_RDWR | O_CREAT | O_NOFOLLOW)
+      let descriptor: Descriptor
+      do throws(SystemError) { descriptor = try Path(string: path).open(O_RDWR | O_CREAT | O_NOFOLLOW) } catch {
+        throw EngineError("\(path) cannot be opened: \(error)")
+      }
       held.append(descriptor)
       guard try Self.take(descriptor, path) else {
         let pid = (try? String(contentsOfFile: path, encoding: .utf8)) ?? ""

@@ -25,7 +25,8 @@ final class Spawner {
       var value = ByteView(entry)
       let name = value.take(before: UInt8(ascii: "="))
       // A nested lastcall-init must not do again what this one does.
-      if name.hasPrefix("LASTCALL_") { continue }
+      // Where an engine keeps its things is no option of ours.
+      if name.hasPrefix("LASTCALL_"), !(name.dropping(name.count - 4) == "_DIR") { continue }
       switch name.position(among: "PATH NOTIFY_SOCKET LISTEN_PID") {
       case 0: path = value
       case 1: if directory != nil { continue }

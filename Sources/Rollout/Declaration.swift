@@ -11,6 +11,8 @@ public struct Declaration: Equatable, Sendable {
   public var fileReplicas: Int
   /// How many are wanted now.
   public var desiredReplicas: Int
+  /// Whether the revision that the file began was undone, so that an earlier one is wanted.
+  public var wasUndone = false
   /// Whether a user has stopped the app, and how many replicas it had then.
   public var isStopped: Bool
   /// How many it had when it was stopped.
@@ -50,14 +52,19 @@ public struct Declaration: Equatable, Sendable {
   /// What an engine that starts does: what it has found goes on as it was, but for what the file says otherwise by now.
   public var atStart: Step {
     guard lastReplicas != nil else { return .begin(replicas: fileReplicas) }
-    if isChanged { return change }
     if isStopped { return .stayStopped }
+    if isChanged { return change }
     // A full stop was interrupted; whoever says up wants it up.
     return desiredReplicas == 0 && fileReplicas > 0 ? .amend(replicas: replicasWhenUp) : .goOn
   }
 
-  /// What a deploy does: it also starts what was stopped.
-  public var atDeploy: Step { lastReplicas != nil && !isChanged && isUp ? .goOn : change }
+  /// What a deploy does: what was undone is tried again.
+  /// - Parameter isNamed: whether a user has named the app; what was stopped is started then.
+  public func atDeploy(isNamed: Bool) -> Step {
+    guard lastReplicas != nil else { return change }
+    if isStopped, !isNamed { return .stayStopped }
+    return !isChanged && isUp && !wasUndone ? .goOn : change
+  }
 
   /// A number that a user has asked for stays, unless the file changes its own.
   private var change: Step {

@@ -16,7 +16,7 @@ extension Rollout {
     guard wished != from else { return }
     saved.desired = wished
     let isNew = wished.revision != from.revision
-    if isNew || from.replicas == 0 { saved.finished[wished.revision] = nil }
+    if isNew || from.replicas == 0 { (saved.finished[wished.revision], saved.refused) = (nil, nil) }
     unsettle(at: now)
     if wished.replicas == 0 {
       saved.overdueAt = nil
@@ -117,6 +117,7 @@ extension Rollout {
 
   private mutating func finished(_ replica: Replica, _ ending: Ending) {
     saved.finished[replica.revision, default: 0] += 1
+    if ending == .refused { saved.refused = replica.revision }
     if let left = saved.frozen?[replica.revision] { saved.frozen?[replica.revision] = left > 1 ? left - 1 : nil }
     actions.append(.note(.notReplaced(replica.number, ending)))
     if saved.isSettled, wanted == 0 { actions.append(.note(.stopped)) }
@@ -167,6 +168,15 @@ extension Rollout {
     let since = moment - bounds.deadline
     guard since > replica.waitingSince else { return }
     fleet.change(number) { ($0.waitingSince, $0.extendedUntil) = (since, moment) }
+  }
+
+  /// One that was awaited longer because it had asked for that has its settle time, too.
+  mutating func ready(_ number: ReplicaNumber, at now: Instant) {
+    guard let replica = fleet[number], replica.phase == .starting else { return }
+    if replica.extendedUntil != nil, replica.revision == desired.revision, let overdue = saved.overdueAt {
+      saved.overdueAt = max(overdue, now + bounds.settle + .milliseconds(1))
+    }
+    fleet.change(number) { ($0.phase, $0.extendedUntil) = (.ready(since: now), nil) }
   }
 
   /// When a state that has none to go back to is overdue: later, but within the bound, when who is awaited has asked for that.

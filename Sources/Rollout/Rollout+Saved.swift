@@ -23,6 +23,8 @@ extension Rollout {
     var resumedAt: Instant?
     /// How many replicas of a revision ended for good.
     var finished: [Int: Int] = [:]
+    /// The revision of which one has ended badly and is not started again.
+    var refused: Int?
     /// When a state that has none to go back to is overdue; nil when that was said.
     var overdueAt: Instant?
     /// The first replica of a new revision that asked to be restarted before one of them was available.

@@ -103,6 +103,9 @@ public struct Rollout: Sendable {
   /// How many replicas are to run: the desired number less those that ended for good.
   public var wanted: Int { max(0, desired.replicas - (saved.finished[desired.revision] ?? 0)) }
 
+  /// Whether nothing is to run any more, and that is no good end.
+  public var hasFailedForGood: Bool { desired.replicas > 0 && wanted == 0 && saved.refused == desired.revision }
+
   /// Whether the desired state is reached.
   public var isComplete: Bool { saved.isSettled }
 
@@ -123,6 +126,8 @@ public struct Rollout: Sendable {
   /// Takes in what happened and returns what to do about it.
   public mutating func handle(_ event: Event, at now: Instant) -> [Action] {
     if event == .clock { (armed, isTakingIn) = (nil, false) }
+    // Who wants nothing waits for nothing that may still be found.
+    if case .desired(let desired, _) = event, desired.replicas == 0 { isTakingIn = false }
     settleReplicas(at: now)
     take(event, at: now)
     if !isTakingIn {
@@ -142,7 +147,7 @@ public struct Rollout: Sendable {
   private mutating func take(_ event: Event, at now: Instant) {
     switch event {
     case .desired(let desired, let bounds): wish(for: desired, bounds: bounds, at: now)
-    case .ready(let number): fleet.change(number) { if $0.phase == .starting { $0.phase = .ready(since: now) } }
+    case .ready(let number): ready(number, at: now)
     case .extended(let number, let until): extend(number, to: until)
     case .unready(let number):
       fleet.change(number) {

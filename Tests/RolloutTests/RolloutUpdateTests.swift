@@ -64,6 +64,18 @@ import Testing
     #expect(app.notes == [])
   }
 
+  @Test func oneThatIsReadyInItsExtendedTimeHasItsSettleTimeToo() {
+    var app = TestApp(deadline: .seconds(5), extending: .seconds(10), settle: .seconds(3))
+    app.want(1, 1)
+    app.extends(1, by: .seconds(9))
+    app.pass(.seconds(8))
+    app.ready(1)
+    app.pass(.milliseconds(2_999))
+    #expect(app.notes == [])
+    app.pass(.milliseconds(1))
+    #expect(app.notes == [.complete(revision: 1)])
+  }
+
   // MARK: - Updates that fail
 
   @Test func aRevisionThatDoesNotGetReadyIsUndone() {

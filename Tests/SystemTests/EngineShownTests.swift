@@ -23,6 +23,40 @@ import Testing
     await test.down(up)
   }
 
+  @Test func linesAreShownAsTheyWereWritten() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lines.py",
+      """
+      import sys, time
+      sys.stdout.write("one\\r\\ntwo\\r\\n" + "x" * 100000 + "\\nfour\\n"); sys.stdout.flush()
+      time.sleep(1000)
+      """)
+    try workspace.write("lastcall.yaml", "apps:\n  web:\n    command: [/usr/bin/python3, lines.py]\n    update: { settle: 0s }\n")
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    let wanted = ["one", "two", String(repeating: "x", count: 100_000), "four"].map {
+      "web-1".padding(toLength: 14, withPad: " ", startingAt: 0) + " | \($0)\n"
+    }
+    #expect(
+      try await eventually {
+        let logs = try workspace.lastcall("logs", "web")
+        _ = await logs.ended()
+        return logs.output == wanted.joined()
+      })
+    // Who follows sees nothing again of what has ended.
+    let restart = try workspace.lastcall("restart")
+    #expect(await restart.ended() == .code(0), "\(restart.output)")
+    let follow = try workspace.lastcall("logs", "-f", "-n", "1", "web")
+    try await follow.says("four")
+    #expect(!follow.output.contains("one") && !follow.output.contains("web-1"), "\(follow.output.prefix(400))")
+    follow.send(.term)
+    _ = await follow.ended()
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func sidecarsAreShownBelowTheirReplica() async throws {
     let test = try LifecycleCase(stop: "grace: 30s", more: ["sidecars:", LifecycleCase.sidecar("mesh"), LifecycleCase.sidecar("log")])
     let up = try await test.up()

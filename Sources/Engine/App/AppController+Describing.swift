@@ -20,7 +20,7 @@ extension AppController {
   func description() async -> AppDescription {
     let (state, message) = self.state
     let stops = (try? context.store.stops(of: name)) ?? []
-    let events = (try? context.store.events(limit: 20, of: nil).map(\.event).filter { $0.app == name }) ?? []
+    let events = (try? context.store.events(limit: 20, of: name).map(\.event)) ?? []
     let rows = await rows(of: nil)
     return AppDescription(
       app: name, state: state, message: message, revision: revision, replicas: wantedReplicas, declared: declaredLines,

@@ -70,9 +70,14 @@ extension AppController {
     let status = await process.exitStatus
     let wasAsked = await process.wasAskedToStop
     if await process.isInDoubt { ledger.inDoubt.append(process.name) }
-    if let stop = ledger.records[number]?.stop, let since = stop.since {
+    // One that its user has shortened says nothing of the grace that is declared.
+    if let stop = ledger.records[number]?.stop, let since = stop.since,
+      stop.deadline - since >= process.plan.grace.nanoseconds - TimeSpan.milliseconds(100).nanoseconds
+    {
       let seconds = Double(Clock.now.nanoseconds - since) / 1e9
-      ledger.outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: await process.wasKilled)))
+      // A hook that outlives the program it has stopped is no sign that the grace is short.
+      let wasKilled = await process.wasKilled && (status == nil || status == .signal(.kill, core: false))
+      ledger.outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: wasKilled)))
     }
     if wasStarted || status != nil {
       let isFailure = status?.isSuccess != true && !wasAsked

@@ -12,25 +12,38 @@ extension AppController {
   func carryOutAtStart() {
     let step = declaration(of: app).atStart
     let file = app
-    ledger.declared = file
+    // What is stopped learns of the file when it is started.
+    if step != .stayStopped { ledger.declared = file }
     if let current = ledger.revisions[revision] { ledger.app = current.spec }
     carryOut(step, file, because: "up")
   }
 
   /// Carries out what the file says now, and waits for the outcome.
-  func deploy(_ file: App, because cause: String) async -> AppOutcome {
+  /// - Parameter isNamed: whether a user has named the app; what was stopped is started then.
+  func deploy(_ file: App, isNamed: Bool, because cause: String) async -> AppOutcome {
     guard !ledger.isStopping else { return .superseded }
-    let step = declaration(of: file).atDeploy
+    let step = declaration(of: file).atDeploy(isNamed: isNamed)
+    if step == .stayStopped {
+      carryOut(step, file, because: cause)
+      return .complete
+    }
     ledger.declared = file
+    if step == .goOn {
+      carryOut(step, file, because: cause)
+      return await untilSettled()
+    }
     return await untilOutcome { carryOut(step, file, because: cause) }
   }
 
   private func declaration(of file: App) -> Declaration {
     let last = ledger.revisions[revision] == nil ? nil : ledger.declared
-    return Declaration(
+    var declaration = Declaration(
       lastReplicas: last?.replicas, isChanged: last.map { $0 != file } ?? true,
       needsNewReplicas: ledger.revisions[revision].map { file.differences(from: $0.spec).contains(where: \.needsNewReplicas) } ?? true,
       fileReplicas: file.replicas, desiredReplicas: wantedReplicas, isStopped: ledger.isStopped, stoppedReplicas: ledger.stoppedReplicas)
+    let newest = ledger.revisions.values.max { $0.number < $1.number }
+    declaration.wasUndone = newest.map { $0.number > revision && $0.outcome.hasPrefix("undone") } ?? false
+    return declaration
   }
 
   private func carryOut(_ step: Declaration.Step, _ file: App, because cause: String) {
@@ -92,20 +105,32 @@ extension AppController {
   // MARK: - Signals
 
   /// Sends a signal to the main process of a replica, or of all.
-  func kill(_ signal: Signal, _ target: String?) async {
-    for process in chosen(target) {
+  /// - Returns: whether there was one.
+  func kill(_ signal: Signal, _ target: String?) async -> Bool {
+    let meant = chosen(target)
+    for process in meant {
       if let problem = await process.signal(signal) { await report(.warning, "NotSignalled", "\(process.name): \(problem)", process.name) }
     }
+    return !meant.isEmpty
   }
 
   /// Has the programs read their configuration again: by the app's signal, or by its command.
   /// - Returns: what failed.
   func reload(_ target: String?) async -> [String] {
+    guard app.reload != nil else {
+      return ["the file does not say how \(name) reads its configuration again: reload: { signal: HUP }, or { exec: [...] }"]
+    }
+    let meant = chosen(target)
+    if meant.isEmpty { return ["nothing of \(name) runs"] }
     var failures: [String] = []
-    for process in chosen(target) {
+    for process in meant {
       if let problem = await process.reload() { failures.append("\(process.name): \(problem)") }
     }
-    note(failures.isEmpty ? .normal : .warning, "Reloaded", failures.isEmpty ? "told to reload" : failures.joined(separator: "; "))
+    if failures.isEmpty {
+      note(.normal, "Reloaded", "told to reload")
+    } else {
+      note(.warning, "ReloadFailed", failures.joined(separator: "; "))
+    }
     write()
     return failures
   }

@@ -37,15 +37,15 @@ extension AppController {
 
   /// Tries again what a full disk did not take.
   private func writeAgain() {
-    guard !ledger.unwritten.isEmpty else { return }
+    guard !ledger.unwritten.isEmpty || !ledger.held.isEmpty else { return }
     ledger.outbox = ledger.unwritten + ledger.outbox
     ledger.unwritten = []
     write()
   }
 
   private func writeOnce() async {
-    let (changes, deeds) = (ledger.unwritten + ledger.outbox, ledger.deeds)
-    (ledger.unwritten, ledger.outbox, ledger.deeds) = ([], [], [])
+    let (changes, deeds) = (ledger.unwritten + ledger.outbox, ledger.held.map(Ledger.Deed.stop) + ledger.deeds)
+    (ledger.unwritten, ledger.outbox, ledger.deeds, ledger.held) = ([], [], [], [])
     var failure: (any Error)?
     do { try await context.store.commit(changes) } catch {
       failure = error
@@ -58,7 +58,13 @@ extension AppController {
       case .start(let number):
         // Nothing is started that a later engine would not look for.
         if let failure { refuse(number, failure) } else { launch(number) }
-      case .stop(let number): Task(executorPreference: TaskThreads.next()) { await self.stopReplica(number) }
+      case .stop(let number):
+        // What takes its place could not be started; who wants nothing to run needs no room.
+        if failure != nil, wantedReplicas > 0, !ledger.isStopped, !ledger.isStopping {
+          ledger.held.append(number)
+        } else {
+          Task(executorPreference: TaskThreads.next()) { await self.stopReplica(number) }
+        }
       case .end(let outcome, let waiters): for waiter in waiters { waiter.resume(returning: outcome) }
       }
     }
@@ -100,6 +106,12 @@ extension AppController {
       end(.complete)
       write()
     }
+  }
+
+  /// Asks for a stop and waits until nothing runs, also when another asks for one meanwhile.
+  func untilStopped(_ begin: () -> Void) async {
+    var outcome = await untilOutcome(begin)
+    while case .superseded = outcome, ledger.isStopping, !ledger.processes.isEmpty { outcome = await nextOutcome() }
   }
 
   /// Waits until something has come of what made what comes after it wait.

@@ -46,6 +46,8 @@ protocol AppController: Actor {
 
   /// Takes over what an earlier engine has left: who lives is followed again, stops that were under way go on with what they had left.
   func recover(_ found: RecoveredApp) async
+  /// Looks after what an earlier engine has left, before it is known what the file makes of it: an app may wait long for another.
+  func resume() async throws
   /// Starts what is declared; nothing once a full stop was asked for. What an earlier engine has left goes on as it was when the file says the
   /// same as then.
   func start() async throws
@@ -62,7 +64,7 @@ protocol AppController: Actor {
   ///   - grace: by when it has to be gone, if that is sooner than what is declared; 0 kills at once.
   ///   - isHurried: whether it waits for no drain and no hook, and skips to the next signal where a stop is under way.
   func stop(grace: TimeSpan?, isHurried: Bool) async
-  /// Waits until what is under way has ended.
+  /// Waits until what is under way has ended, or it is known that nothing will come of it.
   func untilSettled() async -> AppOutcome
   /// Stops everything of it, under one grace clock, and waits until nothing is left.
   func stopAll() async

@@ -112,10 +112,15 @@ actor JobController: AppController {
     write()
   }
 
-  func start() async throws {
-    guard !ledger.isStopping else { return }
+  func resume() async throws {
+    if ledger.isResumed || ledger.isStopping { return }
+    ledger.isResumed = true
     feed(.clock)
-    carryOutAtStart()
+  }
+
+  func start() async throws {
+    try await resume()
+    if !ledger.isStopping { carryOutAtStart() }
   }
 
   func restart() async -> AppOutcome { await runOnce() }
@@ -183,7 +188,7 @@ actor JobController: AppController {
     for number in drains.keys { endDrain(number) }
   }
 
-  private func untilStopped(_ event: ScheduledJob.Event) async { _ = await untilOutcome { feed(event) } }
+  private func untilStopped(_ event: ScheduledJob.Event) async { await untilStopped { feed(event) } }
 
   // MARK: - A run that is let go to its end
 

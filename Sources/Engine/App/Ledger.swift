@@ -20,6 +20,10 @@ struct Ledger {
   var sidecars: [ReplicaNumber: Sidecars] = [:]
   /// The revisions that are kept, by number.
   var revisions: [Int: RevisionRecord] = [:]
+  /// Whether what an earlier engine has left is looked after again.
+  var isResumed = false
+  /// Stops of what serves that wait until the disk has room: what takes its place could not be started.
+  var held: [ReplicaNumber] = []
   /// Whether a full stop was asked for.
   var isStopping = false
   /// Whether a stop that begins waits for nothing before its first signal.

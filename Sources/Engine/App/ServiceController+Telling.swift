@@ -33,7 +33,7 @@ extension ServiceController {
     case .overdue(_, let number):
       Task { await overdue(number) }
     case .backingOff(let number, let until):
-      let seconds = (until - Clock.now).nanoseconds / 1_000_000_000 + 1
+      let seconds = ((until - Clock.now).nanoseconds + 999_999_999) / 1_000_000_000
       self.note(.warning, "BackOff", "\(name(number)) ended by itself; a new replica starts in \(seconds) s", name(number))
     case .paused: self.note(.normal, "RolloutPaused", "old replicas are not replaced until: lastcall rollout resume \(app.name)")
     case .resumed: self.note(.normal, "RolloutResumed", "the rollout goes on")
@@ -46,8 +46,13 @@ extension ServiceController {
       let text = "\(Self.counted(count)) fail the liveness check and are left running: too many would be missing at once"
       self.note(.warning, "Holding", text)
     case .stopped:
-      self.note(.normal, "Stopped", "nothing of \(app.name) runs any more")
-      end(.complete)
+      if let failure {
+        self.note(.warning, "Failed", failure)
+        settled(revision, "failed", .undone(failure))
+      } else {
+        self.note(.normal, "Stopped", "nothing of \(app.name) runs any more")
+        end(.complete)
+      }
     }
   }
 
@@ -81,7 +86,7 @@ extension ServiceController {
       app: app.name, name: process.name, state: "Starting", age: (Clock.now - replica.startedAt).nanoseconds / 1_000_000_000)
     switch replica.phase {
     case .starting: row.message = await process.notReadyReason
-    case .ready: row.state = "Ready"
+    case .ready: row.state = await process.saidStopping ? "Draining" : "Ready"
     case .stopping: row.state = await process.wasAskedToStop ? "Terminating" : "Draining"
     }
     if row.state != "Starting" { row.message = await process.statusText }
@@ -109,6 +114,7 @@ extension ServiceController {
       return (failures > 2 ? "CrashLoop" : "Pending", "\(failures) failed in a row; the next starts in \(seconds) s")
     }
     if rollout.desired.replicas == 0 { return ("Stopped", "0 replicas are wanted") }
+    if rollout.hasFailedForGood { return ("Failed", "it is not started again; see lastcall logs \(app.name)") }
     return rollout.wanted == 0 ? ("Succeeded", "its replicas have ended and are not started again") : ("Pending", "")
   }
 

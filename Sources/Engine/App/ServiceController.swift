@@ -49,7 +49,7 @@ actor ServiceController: AppController {
 
   var isSettled: Bool { rollout.isComplete }
 
-  var hasDoneItsPart: Bool { rollout.isComplete && wantedReplicas > 0 && ledger.declared != nil }
+  var hasDoneItsPart: Bool { rollout.isComplete && wantedReplicas > 0 && ledger.declared != nil && !rollout.hasFailedForGood }
 
   var runsNothing: Bool { rollout.replicas.isEmpty && rollout.desired.replicas == 0 }
 
@@ -100,12 +100,18 @@ actor ServiceController: AppController {
 
   // MARK: - Requests
 
-  func start() async throws {
-    do { if !ledger.isStopping { try await proxy?.start() } } catch { if !ledger.isStopping { throw error } }
+  func resume() async throws {
+    if ledger.isResumed || ledger.isStopping { return }
+    do { try await proxy?.start() } catch { if !ledger.isStopping { throw error } }
     guard !ledger.isStopping else { return }
+    ledger.isResumed = true
     // The first clock ends the taking in of what was found.
     feed(.clock)
-    carryOutAtStart()
+  }
+
+  func start() async throws {
+    try await resume()
+    if !ledger.isStopping { carryOutAtStart() }
   }
 
   func restart() async -> AppOutcome {
@@ -134,8 +140,14 @@ actor ServiceController: AppController {
   }
 
   func untilSettled() async -> AppOutcome {
+    if let failure { return .undone(failure) }
     if rollout.isComplete, ledger.declared != nil { return .complete }
     return await nextOutcome()
+  }
+
+  /// Why nothing of it runs and nothing will, when that is no good end.
+  var failure: String? {
+    rollout.hasFailedForGood ? "\(name) has failed and is not started again; see lastcall logs \(name)" : nil
   }
 
   /// Keeps the proxy, which holds requests meanwhile.
@@ -154,7 +166,7 @@ actor ServiceController: AppController {
 
   private func stopReplicas() async {
     if runsNothing { return }
-    _ = await untilOutcome { feed(.desired(Desired(replicas: 0, revision: revision))) }
+    await untilStopped { feed(.desired(Desired(replicas: 0, revision: revision))) }
   }
 
   /// The proxy is stopped first, unless the order is one in which nobody waits for it.

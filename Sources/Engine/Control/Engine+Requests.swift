@@ -15,6 +15,10 @@ extension Engine {
       let known = controllers.map(\.name).joined(separator: ", ")
       return await send(EngineAnswer(end: 2, error: "no app or replica is named \(request.app ?? ""); there are: \(known)"))
     }
+    if let name = request.app, Self.isForApps(request.op), let app = chosen.first?.name, app != name {
+      let text = "\(name) is a replica of \(app), and \(request.op.rawValue) is for apps: lastcall \(request.op.rawValue) \(app)"
+      return await send(EngineAnswer(end: 2, error: text))
+    }
     switch request.op {
     case .ps, .describe, .history: await show(request, chosen, send)
     case .deploy: await deploy(request, send)
@@ -28,7 +32,18 @@ extension Engine {
       await send(EngineAnswer(end: 0))
     case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
       await untilStarted()
-      await relay(chosen.map { controller in { await Self.change(controller, request) } }, of: chosen.map(\.name), send)
+      // In the order of their starts: what waits for one that has failed waits for ever.
+      let ordered = order.order.compactMap { name in chosen.first { $0.name == name } }
+      let file = self.file
+      await relay(ordered.map { controller in { await Self.change(controller, request, file) } }, of: ordered.map(\.name), send)
+    }
+  }
+
+  /// What would otherwise be done to all replicas although one was named.
+  private static func isForApps(_ op: EngineRequest.Operation) -> Bool {
+    switch op {
+    case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status, .rm, .deploy: true
+    default: false
     }
   }
 
@@ -43,14 +58,24 @@ extension Engine {
     return found
   }
 
-  private static func change(_ controller: any AppController, _ request: EngineRequest) async -> AppOutcome {
+  private static func change(_ controller: any AppController, _ request: EngineRequest, _ file: AppFile) async -> AppOutcome {
     switch request.op {
-    case .restart: return await controller.restart()
+    case .restart:
+      // What a user has stopped is started by its name alone.
+      if request.app == nil, await controller.ledger.isStopped { return .complete }
+      return await controller.restart()
     case .undo: return await controller.undo(to: request.revision)
     case .pause: return await controller.pause(true)
     case .resume: return await controller.pause(false)
     case .scale: return await controller.scale(to: max(0, request.replicas ?? 1))
-    case .start: return await controller.startAgain()
+    case .start:
+      // The file may have changed while it was stopped.
+      if let app = file.apps.first(where: { $0.name == controller.name }), await controller.ledger.isStopped,
+        await !controller.changes(to: app).isEmpty
+      {
+        return await controller.deploy(app, isNamed: true, because: "start")
+      }
+      return await controller.startAgain()
     case .status: return await controller.untilSettled()
     default:
       let grace = request.grace.map { TimeSpan(nanoseconds: Int64(min(max(0, $0), 86_400) * 1e9)) }
@@ -90,7 +115,9 @@ extension Engine {
         meant.map { controller, app in
           {
             await controller.bringKeepersUpToDate()
-            guard await controller.isNew else { return await controller.deploy(app, because: "deploy") }
+            guard await controller.isNew else {
+              return await controller.deploy(app, isNamed: request.app != nil, because: "deploy")
+            }
             do { try await self.begin([app.name]) } catch { return .undone("\(error)") }
             return await controller.untilSettled()
           }
@@ -138,12 +165,14 @@ extension Engine {
     var failures: [String] = []
     for controller in chosen {
       if request.op == .reload {
+        // Without a name it is for those that say how.
+        if request.app == nil, await controller.ledger.app.reload == nil { continue }
         failures += await controller.reload(request.app)
       } else {
         guard let signal = Signal(request.signal ?? "KILL") else {
           return await send(EngineAnswer(end: 2, error: "\(request.signal ?? "") is no signal; lastcall signals lists them"))
         }
-        await controller.kill(signal, request.app)
+        if await !controller.kill(signal, request.app) { failures.append("nothing of \(controller.name) runs") }
       }
     }
     await send(EngineAnswer(end: failures.isEmpty ? 0 : 1, error: failures.isEmpty ? nil : failures.joined(separator: "\n")))

@@ -16,6 +16,7 @@ extension KeeperMessage {
     case "hookFailed", "hookOverran", "hookEnded": hookNews(of: replica)
     case "watchdog":
       News(kind: .warning, reason: "Watchdog", text: "it has not said WATCHDOG=1 for \(watchdogSpan); it is replaced")
+    case "notifyWatchdog": News(kind: .warning, reason: "Watchdog", text: "it has said WATCHDOG=trigger; it is replaced")
     case "fdRefused":
       News(kind: .warning, reason: "StoreFull", text: "a descriptor that it stores is closed: only as many are kept as notify.store says")
     case "notifyReloading": News(kind: .normal, reason: "Reloading", text: "\(replica) reads its configuration again")

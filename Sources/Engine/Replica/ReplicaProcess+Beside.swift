@@ -44,12 +44,15 @@ extension ReplicaProcess {
   /// Has the program read its configuration again.
   /// - Returns: why it did not.
   func reload() async -> String? {
-    guard case .exec(let command)? = app.reload else {
-      if case .signal(let signal)? = app.reload { return await self.signal(signal) }
-      return await signal(.hup)
+    switch app.reload {
+    case .exec(let command)?: await beside.run(command, within: Self.reloadBound, shows: true)
+    case .signal(let signal)?: await self.signal(signal)
+    case nil: nil
     }
-    return await beside.run(command, within: .seconds(60))
   }
+
+  /// How long a reload's command may take.
+  private static let reloadBound = TimeSpan.seconds(60)
 
   // MARK: - On its way out
 

@@ -184,7 +184,7 @@ actor ReplicaProcess {
       wasKilled = true
       turn?.began(.max)
       wakeTurnWaiters()
-    case "watchdog":
+    case "watchdog", "notifyWatchdog":
       watchdog.come()
     case "exited":
       exitStatus = message.exitStatus

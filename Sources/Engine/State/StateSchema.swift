@@ -18,9 +18,19 @@ enum StateSchema {
     }
     // The command line reads while an engine writes.
     configuration.busyMode = .timeout(10)
-    let queue = try DatabaseQueue(path: path, configuration: configuration)
-    try migrator.migrate(queue)
-    return queue
+    var file = stat()
+    if lstat(path, &file) == 0, file.st_mode & S_IFMT != S_IFREG { throw EngineError("\(path) is not a file of ours; remove it") }
+    do {
+      let queue = try DatabaseQueue(path: path, configuration: configuration)
+      try migrator.migrate(queue)
+      return queue
+    } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
+      throw EngineError(
+        """
+        \(path) is damaged (\(error.message ?? "not a database")); move it away together with \(path)-wal and \(path)-shm: what runs is found by the \
+        run directory then, and replaced by what the file says
+        """)
+    }
   }
 
   private static var migrator: DatabaseMigrator {
