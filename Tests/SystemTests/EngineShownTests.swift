@@ -47,6 +47,12 @@ import Testing
     // Who follows sees nothing again of what has ended.
     let restart = try workspace.lastcall("restart")
     #expect(await restart.ended() == .code(0), "\(restart.output)")
+    #expect(
+      try await eventually {
+        let logs = try workspace.lastcall("logs", "web-2")
+        _ = await logs.ended()
+        return logs.output.hasSuffix("| four\n")
+      })
     let follow = try workspace.lastcall("logs", "-f", "-n", "1", "web")
     try await follow.says("four")
     #expect(!follow.output.contains("one") && !follow.output.contains("web-1"), "\(follow.output.prefix(400))")
