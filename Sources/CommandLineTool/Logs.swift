@@ -98,14 +98,17 @@ struct LogLine {
   /// Whether the line goes on in the next entry of its stream.
   var isPart: Bool
   let stream: Substring
+  /// How long the parts of a line are that go on (lastcall-keeper, OutputStream.lineLimit).
+  private static let partLength = 16_384
 
   init?(replica: String, _ line: Substring) {
     let fields = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
     guard fields.count == 4 else { return nil }
     self.replica = replica
     (time, stream) = (fields[0], fields[1])
-    isPart = fields[2] == "P"
-    text = String(fields[3].unicodeScalars.last == "\r" ? fields[3].dropLast() : fields[3])
+    // A shorter one is what a stream had at its end, without a newline.
+    isPart = fields[2] == "P" && fields[3].utf8.count >= Self.partLength
+    text = String(!isPart && fields[3].unicodeScalars.last == "\r" ? fields[3].dropLast() : fields[3])
   }
 }
 

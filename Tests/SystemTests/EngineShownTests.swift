@@ -29,7 +29,7 @@ import Testing
       "lines.py",
       """
       import sys, time
-      sys.stdout.write("one\\r\\ntwo\\r\\n" + "x" * 100000 + "\\nfour\\n"); sys.stdout.flush()
+      sys.stdout.write("one\\r\\ntwo\\r\\n" + "x" * 100000 + "\\nfour\\nend"); sys.stdout.flush()
       time.sleep(1000)
       """)
     try workspace.write("lastcall.yaml", "apps:\n  web:\n    command: [/usr/bin/python3, lines.py]\n    update: { settle: 0s }\n")
@@ -47,6 +47,10 @@ import Testing
     // Who follows sees nothing again of what has ended.
     let restart = try workspace.lastcall("restart")
     #expect(await restart.ended() == .code(0), "\(restart.output)")
+    // What had no newline is written when the program ends.
+    let ended = try workspace.lastcall("logs", "web-1")
+    #expect(await ended.ended() == .code(0))
+    #expect(ended.output == (wanted + [wanted[0].replacingOccurrences(of: "| one", with: "| end")]).joined(), "\(ended.output.suffix(200))")
     #expect(
       try await eventually {
         let logs = try workspace.lastcall("logs", "web-2")

@@ -16,7 +16,7 @@ extension Engine {
       return await send(EngineAnswer(end: 2, error: "no app or replica is named \(request.app ?? ""); there are: \(known)"))
     }
     if let name = request.app, Self.isForApps(request.op), let app = chosen.first?.name, app != name {
-      let text = "\(name) is a replica of \(app), and \(request.op.rawValue) is for apps: lastcall \(request.op.rawValue) \(app)"
+      let text = "\(name) is a replica of \(app), and this is for apps only; to mean all of its replicas, name \(app)"
       return await send(EngineAnswer(end: 2, error: text))
     }
     switch request.op {

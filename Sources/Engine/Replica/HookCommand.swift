@@ -55,13 +55,13 @@ struct HookCommand: Sendable {
 
   private var output: String { command.directory + "/reload.out" }
 
-  /// The last lines that it wrote, for the end of a sentence.
+  /// The last lines that it wrote, for the end of a sentence; whole, since what is cut in two is not known as a secret any more.
   private func lastWords(_ said: Descriptor?) -> String {
     guard said != nil, let file = FileHandle(forReadingAtPath: output), let end = try? file.seekToEnd() else { return "" }
     try? file.seek(toOffset: end > 4096 ? end - 4096 : 0)
     let text = String(decoding: (try? file.readToEnd()) ?? Data(), as: UTF8.self)
-    let lines = text.unicodeScalars.split { $0 == "\n" || $0 == "\r" }.suffix(3).map { line in
-      String(String.UnicodeScalarView(line.filter { $0.value >= 0x20 && $0.value != 0x7f }.prefix(200)))
+    let lines = text.unicodeScalars.split { $0 == "\n" || $0 == "\r" }.dropFirst(end > 4096 ? 1 : 0).suffix(3).map { line in
+      String(String.UnicodeScalarView(line.filter { $0.value >= 0x20 && $0.value != 0x7f }))
     }
     return lines.isEmpty ? "" : "; it wrote last: " + lines.joined(separator: " | ")
   }
