@@ -61,6 +61,9 @@ public struct AppFile: Equatable, Sendable {
     positions = reader.reader.positions
   }
 
+  /// Where a field stands, such as `apps.web.listen`; nil when the file does not have it.
+  public func position(of field: String) -> Position? { positions[field] }
+
   /// Checks what depends on this machine: that every command, probe and hook can be started (its file is there and may be executed; a name
   /// without a slash is looked up in the app's own PATH, else in that of the environment the file was read with), and that every user is known.
   /// - Throws: one mistake for each that is not so.

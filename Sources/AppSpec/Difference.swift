@@ -39,6 +39,15 @@ extension App {
     return Difference(path: path, old: was?.shown, new: field.map { isHidden ? "\($0.shown) (secret, changed)" : $0.shown })
   }
 
+  /// What the file says beyond the defaults, as it would say it, in the order of `App`'s fields; the command, the directory and the number of
+  /// replicas always. A secret's value is `***`.
+  public var declared: [(path: String, text: String)] {
+    let defaults = Dictionary(
+      App(name: name, command: command).fieldTexts.map { ($0.path, $0.text) }, uniquingKeysWith: { first, _ in first })
+    let always = ["command", "directory", "replicas"]
+    return redacted().fieldTexts.filter { always.contains($0.path) || defaults[$0.path] != $0.text }.map { ($0.path, $0.text) }
+  }
+
   private func fieldTexts(hiding secrets: SecretPieces) -> [FieldText] {
     zip(fieldTexts, hiding(secrets).fieldTexts).map { field, hidden in
       var field = field

@@ -84,6 +84,13 @@ struct FileReader {
       }
       if let app { apps.append(app) }
     }
+    let names = Set(entries.map(\.key))
+    for entry in entries {
+      guard let other = replicaOwner(of: entry.key), names.contains(other) else { continue }
+      reader.report(
+        "\(entry.key) is what a replica, or the proxy, of the app \"\(other)\" is named; give one of them another name",
+        at: entry.keyPosition, path: entry.value.path)
+    }
     for problem in AfterGraph(nodes).problems() { reader.report(problem.message, at: problem.field) }
     return apps
   }
@@ -92,6 +99,16 @@ struct FileReader {
 /// Whether a text is a name: `[a-z0-9][a-z0-9-]*`, at most so long.
 func isName(_ text: String, longest: Int) -> Bool {
   (1...longest).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-") && text.utf8.allSatisfy(isNameByte)
+}
+
+/// The app that would name a replica, or its proxy, so: `web` for `web-2` and `web-proxy`; nil when none would.
+private func replicaOwner(of name: String) -> String? {
+  guard let dash = name.lastIndex(of: "-") else { return nil }
+  let suffix = name[name.index(after: dash)...]
+  guard suffix == "proxy" || !suffix.isEmpty && suffix.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
+    return nil
+  }
+  return String(name[..<dash])
 }
 
 private func isNameByte(_ byte: UInt8) -> Bool {

@@ -30,9 +30,9 @@ struct Deploy: AsyncParsableCommand {
       A file with a mistake changes nothing. lastcall diff shows before what would change. Exit code 1 when a new revision was undone.
       """)
   @OptionGroup var file: FileOption
-  @OptionGroup var target: OptionalApp
+  @OptionGroup var target: OptionalApps
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: .deploy, app: target.app)) }
+  func run() async throws { try await file.ask(EngineRequest(op: .deploy), of: target.apps) }
 }
 
 /// lastcall diff
@@ -41,9 +41,9 @@ struct Diff: AsyncParsableCommand {
     abstract: "Show what a deploy would change.", discussion: "Nothing is printed when nothing would. Values that are secret are not shown."
   )
   @OptionGroup var file: FileOption
-  @OptionGroup var target: OptionalApp
+  @OptionGroup var target: OptionalApps
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: .diff, app: target.app)) }
+  func run() async throws { try await file.ask(EngineRequest(op: .diff), of: target.apps) }
 }
 
 /// lastcall restart
@@ -54,9 +54,9 @@ struct Restart: AsyncParsableCommand {
       "New replicas are ready first, then the old ones are drained and stopped. Exit code 1 when the new ones did not get ready; the old ones then go on."
   )
   @OptionGroup var file: FileOption
-  @OptionGroup var target: OptionalApp
+  @OptionGroup var target: OptionalApps
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: .restart, app: target.app)) }
+  func run() async throws { try await file.ask(EngineRequest(op: .restart), of: target.apps) }
 }
 
 /// lastcall scale
@@ -93,7 +93,7 @@ struct Stop: AsyncParsableCommand {
     abstract: "Stop the replicas of an app, or of all apps, by plan.",
     discussion: "They stay stopped, also over an engine's death. lastcall start starts them again; lastcall down ends the engine too.")
   @OptionGroup var file: FileOption
-  @OptionGroup var target: OptionalApp
+  @OptionGroup var target: OptionalApps
   @Option(
     name: .shortAndLong,
     help: ArgumentHelp("A shorter grace in seconds; 0 kills at once. It can only be shorter than what is declared.", valueName: "seconds"))
@@ -106,10 +106,10 @@ struct Stop: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var request = EngineRequest(op: .stop, app: target.app)
+    var request = EngineRequest(op: .stop)
     request.grace = time
     request.now = now
-    _ = try await file.ask(request)
+    try await file.ask(request, of: target.apps)
   }
 }
 
@@ -117,9 +117,9 @@ struct Stop: AsyncParsableCommand {
 struct Start: AsyncParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Start what was stopped.")
   @OptionGroup var file: FileOption
-  @OptionGroup var target: OptionalApp
+  @OptionGroup var target: OptionalApps
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: .start, app: target.app)) }
+  func run() async throws { try await file.ask(EngineRequest(op: .start), of: target.apps) }
 }
 
 /// lastcall kill
@@ -128,17 +128,17 @@ struct Kill: AsyncParsableCommand {
     abstract: "Send a signal to the main process of a replica, or of all of an app.",
     discussion: "Nothing is drained, and no hook runs. What ends by it is started again as the app's restart policy says.")
   @OptionGroup var file: FileOption
-  @Option(name: .shortAndLong, help: "The signal, by name or number.") var signal = "KILL"
-  @Argument(help: "The app or replica.", completion: AppNames.completion()) var name: String
+  @Option(name: [.customShort("s", allowingJoined: true), .long], help: "The signal, by name or number.") var signal = "KILL"
+  @Argument(help: "The apps or replicas.", completion: AppNames.completion()) var names: [String]
 
   func validate() throws {
     if Signal(signal) == nil { throw ValidationError("\(signal) is no signal; lastcall signals lists them") }
   }
 
   func run() async throws {
-    var request = EngineRequest(op: .kill, app: name)
+    var request = EngineRequest(op: .kill)
     request.signal = signal
-    _ = try await file.ask(request)
+    try await file.ask(request, of: names)
   }
 }
 
@@ -148,9 +148,9 @@ struct Reload: AsyncParsableCommand {
     abstract: "Have programs read their configuration again.",
     discussion: "By the app's reload signal or command (`reload:` in the file), each within 60 s. Without a name, all apps that have one.")
   @OptionGroup var file: FileOption
-  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var name: String?
+  @OptionGroup var target: OptionalNames
 
-  func run() async throws { _ = try await file.ask(EngineRequest(op: .reload, app: name)) }
+  func run() async throws { try await file.ask(EngineRequest(op: .reload), of: target.names) }
 }
 
 /// lastcall rm
@@ -160,16 +160,21 @@ struct Remove: AsyncParsableCommand {
     discussion: "It comes back with the next deploy while the file names it. Its events and revisions are kept.")
   @OptionGroup var file: LongFileOption
   @Flag(name: .shortAndLong, help: "Stop it first, by plan.") var force = false
-  @Argument(help: "The app.", completion: AppNames.completion()) var name: String
+  @Argument(help: "The apps.", completion: AppNames.completion()) var apps: [String]
 
   func run() async throws {
-    var request = EngineRequest(op: .rm, app: name)
+    var request = EngineRequest(op: .rm)
     request.force = force
-    _ = try await file.ask(request)
+    try await file.ask(request, of: apps)
   }
 }
 
-/// An app, or all of them.
-struct OptionalApp: ParsableArguments {
-  @Argument(help: "The app; all of them without it.", completion: AppNames.completion()) var app: String?
+/// Apps, or all of them.
+struct OptionalApps: ParsableArguments {
+  @Argument(help: "The apps; all of them without a name.", completion: AppNames.completion()) var apps: [String] = []
+}
+
+/// Apps or replicas, or all of them.
+struct OptionalNames: ParsableArguments {
+  @Argument(help: "The apps or replicas; all of them without a name.", completion: AppNames.completion()) var names: [String] = []
 }

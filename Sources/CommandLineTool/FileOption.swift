@@ -5,7 +5,9 @@ import Foundation
 
 /// The app file that a command is about.
 struct FileOption: ParsableArguments, FileNaming {
-  @Option(name: [.customShort("f"), .customLong("file")], help: "The app file.", completion: .file(extensions: ["yaml", "yml"]))
+  @Option(
+    name: [.customShort("f", allowingJoined: true), .customLong("file")], help: "The app file.",
+    completion: .file(extensions: ["yaml", "yml"]))
   var path = AppFile.defaultName
 }
 
@@ -62,11 +64,38 @@ extension FileNaming {
     return answer
   }
 
-  /// All that is known of an app, or of all.
-  func describe(_ app: String?) async throws -> [AppDescription] {
+  /// Asks the same of each of these, one after another and up to the first failure; without names once, of all. Nothing is asked while one of
+  /// them is not known.
+  func ask(_ request: EngineRequest, of names: [String], each: (EngineAnswer) throws -> Void = { _ in }) async throws {
+    var request = request
+    if names.count > 1 { for name in names { try await checkIsKnown(name, to: request.op) } }
+    for name in names.isEmpty ? [nil] : names.map(Optional.some) {
+      request.app = name
+      try each(try await ask(request, each: each))
+    }
+  }
+
+  private func checkIsKnown(_ name: String, to operation: EngineRequest.Operation) async throws {
+    // Apps that only the file names yet.
+    if operation == .deploy || operation == .diff, try read().apps.contains(where: { $0.name == name }) { return }
+    _ = try await ask(EngineRequest(op: .ps, app: name))
+  }
+
+  /// All that is known of these apps, or of all.
+  func describe(_ apps: [String]) async throws -> [AppDescription] {
     var descriptions: [AppDescription] = []
-    _ = try await ask(EngineRequest(op: .describe, app: app)) { if let description = $0.description { descriptions.append(description) } }
+    try await ask(EngineRequest(op: .describe), of: apps) { if let description = $0.description { descriptions.append(description) } }
     return descriptions
+  }
+
+  /// Refuses a name that neither the file nor what is kept of its apps knows.
+  /// - Parameter isKept: whether something of it is kept.
+  func checkIsKnown(_ names: [String], isKept: (String) throws -> Bool) throws {
+    guard let file = try? AppFile(contentsOf: path, environment: environment) else { return }
+    for name in names where try !file.apps.contains(where: { $0.name == name }) && !isKept(name) {
+      let known = file.apps.map(\.name).joined(separator: ", ")
+      throw CommandFailure(code: 2, message: "no app or replica is named \(name); there are: \(known)")
+    }
   }
 
   /// Passes on every event from now on, until the engine ends.

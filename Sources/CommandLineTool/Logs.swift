@@ -12,19 +12,19 @@ struct Logs: AsyncParsableCommand {
       are shown of what has ended, too.
       """)
   @OptionGroup var file: LongFileOption
-  @Option(name: [.customShort("n"), .customLong("tail")], help: "How many of the last lines.") var tail = 1000
+  @Option(name: [.customShort("n", allowingJoined: true), .customLong("tail")], help: "How many of the last lines, or all.")
+  var tail = LineCount(1000)
   @Flag(name: [.customShort("f"), .customLong("follow")], help: "Go on with what is written, until Ctrl-C.") var follows = false
   @Option(help: "Only what was written since then: an age such as 90s, 5m or 2h, or a time such as 2026-11-22T08:00:00Z.") var since:
     String?
   @Flag(help: "Of replicas that have ended.") var previous = false
   @Flag(help: "What their hooks wrote, instead of the programs.") var hooks = false
   @Flag(name: .shortAndLong, help: "Show the time of each line.") var timestamps = false
-  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var name: String?
+  @OptionGroup var target: OptionalNames
 
   private var kind: String { hooks ? "hooks.log" : "log" }
 
   func validate() throws {
-    if tail < 1 { throw ValidationError("expected a number of lines of at least 1, found \(tail)") }
     if follows, previous { throw ValidationError("what has ended writes no more: -f and --previous do not go together") }
     _ = try begin()
   }
@@ -44,10 +44,7 @@ struct Logs: AsyncParsableCommand {
     try file.checkExists(or: file.paths.run + "/r")
     let begin = try begin()
     let logs = chosen()
-    if logs.isEmpty, !follows {
-      throw CommandFailure(
-        code: 1, message: "there are no logs\(name.map { " of \($0)" } ?? "") for \(file.path); lastcall ps shows what runs")
-    }
+    if logs.isEmpty, !follows { try refuse() }
     var follower: LogFollower? = nil
     if follows { follower = try LogFollower(root: file.paths.run + "/r", file: kind) }
     for log in ReplicaLogs.all(file.paths) where !logs.contains(where: { $0.replica == log.replica }) { follower?.skip(log.replica) }
@@ -65,21 +62,41 @@ struct Logs: AsyncParsableCommand {
           else { continue }
           ends.append(whole)
         }
-        ends = ends.suffix(tail)
+        ends = ends.suffix(tail.value)
       }
       lines += ends
     }
-    for line in lines.sorted(by: { $0.time < $1.time }).suffix(tail) { show(line) }
+    for line in lines.sorted(by: { $0.time < $1.time }).suffix(tail.value) { show(line) }
     try follower?.follow { replica in
-      ReplicaLogs.isMeant(replica, by: name)
+      isMeant(replica)
     } each: { part in
       if let line = joiner.take(part) { show(line) }
     }
   }
 
+  private func isMeant(_ replica: String) -> Bool {
+    target.names.isEmpty || target.names.contains { ReplicaLogs.isMeant(replica, by: $0) }
+  }
+
+  /// Says why there is nothing to show.
+  private func refuse() throws {
+    let names = target.names
+    try file.checkIsKnown(names) { name in ReplicaLogs.all(file.paths).contains { ReplicaLogs.isMeant($0.replica, by: name) } }
+    let whose = names.isEmpty ? "" : " of \(names.joined(separator: ", "))"
+    let what =
+      switch (hooks, previous) {
+      case (true, _): "no hook\(whose) has written anything that is kept"
+      case (false, true): "no logs\(whose) are kept that have ended"
+      case (false, false): "there are no logs\(whose)"
+      }
+    throw CommandFailure(code: 1, message: "\(what) for \(file.path); lastcall ps shows what runs")
+  }
+
   /// What lives; what has ended when nothing does, or when that is asked for.
   private func chosen() -> [ReplicaLogs] {
-    let meant = ReplicaLogs.all(file.paths).filter { ReplicaLogs.isMeant($0.replica, by: name) }
+    let meant = ReplicaLogs.all(file.paths).filter {
+      isMeant($0.replica) && (!hooks || $0.files(kind).contains(where: FileManager.default.fileExists(atPath:)))
+    }
     let living = meant.filter(\.isLiving)
     if previous { return meant.filter { !$0.isLiving } }
     return living.isEmpty || hooks ? meant : living
@@ -88,6 +105,20 @@ struct Logs: AsyncParsableCommand {
   private func show(_ line: LogLine) {
     Output.line("\(line.replica.padded(to: 14)) | \(timestamps ? "\(line.time) " : "")\(line.text)")
   }
+}
+
+/// How many lines are shown: a number, or all.
+struct LineCount: ExpressibleByArgument, CustomStringConvertible {
+  let value: Int
+
+  init(_ value: Int) { self.value = value }
+
+  init?(argument: String) {
+    guard let value = argument == "all" ? Int.max : Int(argument), value >= 0 else { return nil }
+    self.value = value
+  }
+
+  var description: String { value == .max ? "all" : "\(value)" }
 }
 
 /// One line of a log in the CRI's form: time, stream, F or P, text.

@@ -21,10 +21,10 @@ struct Ps: AsyncParsableCommand {
       Sidecars are below their replica.
       """)
   @OptionGroup var file: FileOption
-  @Option(name: [.customShort("o"), .customLong("output")], help: "table, wide or json.") var format = RowFormat.table
+  @Option(name: [.customShort("o", allowingJoined: true), .customLong("output")], help: "table, wide or json.") var format = RowFormat.table
   @Flag(name: [.customShort("w"), .customLong("watch")], help: "Show them again whenever something happens, until Ctrl-C.") var watches =
     false
-  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var app: String?
+  @OptionGroup var target: OptionalNames
 
   func run() async throws {
     try await show()
@@ -36,10 +36,11 @@ struct Ps: AsyncParsableCommand {
   }
 
   private func show() async throws {
-    let rows = try await file.ask(EngineRequest(op: .ps, app: app)).rows ?? []
+    var rows: [ReplicaRow] = []
+    try await file.ask(EngineRequest(op: .ps), of: target.names) { rows += $0.rows ?? [] }
     if format == .json { return try Output.json(rows) }
     let isWide = format == .wide
-    let more = isWide ? "REVISION KEEPER   " : ""
+    let more = isWide ? "REVISION KEEPER   REASON           " : ""
     Output.line("NAME            STATE        PID      PORT   IN FLIGHT  AGE    \(more)MESSAGE")
     for row in rows {
       var columns = [
@@ -49,7 +50,10 @@ struct Ps: AsyncParsableCommand {
         (row.pid == nil ? "-" : Output.age(row.age)).padded(to: 6),
       ]
       if isWide {
-        columns += [(row.revision.map(String.init) ?? "-").padded(to: 8), (row.keeper.map(String.init) ?? "-").padded(to: 8)]
+        columns += [
+          (row.revision.map(String.init) ?? "-").padded(to: 8), (row.keeper.map(String.init) ?? "-").padded(to: 8),
+          row.reason.padded(to: 16),
+        ]
       }
       Output.line((columns + [row.note]).joined(separator: " "))
     }
@@ -73,18 +77,19 @@ struct Describe: AsyncParsableCommand {
     abstract: "Show all that is known of an app.",
     discussion: "With how long its stops have really taken, against its grace. Values that are secret are not shown.")
   @OptionGroup var file: FileOption
-  @OptionGroup var target: OptionalApp
-  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.") var format = OutputFormat.table
+  @OptionGroup var target: OptionalApps
+  @Option(name: [.customShort("o", allowingJoined: true), .customLong("output")], help: "table or json.") var format = OutputFormat.table
 
   func run() async throws {
-    let descriptions = try await file.describe(target.app)
+    let descriptions = try await file.describe(target.apps)
     if format == .json { return try Output.json(descriptions) }
     for description in descriptions { show(description) }
   }
 
   private func show(_ description: AppDescription) {
     Output.line("\(description.app)")
-    Output.line("  state      \(description.state)\(description.message.isEmpty ? "" : ": " + description.message)")
+    let why = description.message.isEmpty ? description.reason : "\(description.reason): \(description.message)"
+    Output.line("  state      \(description.state) (\(why))")
     Output.line("  revision   \(description.revision)")
     for line in description.declared { Output.line("  \(line)") }
     if let stops = description.stops {
@@ -96,10 +101,10 @@ struct Describe: AsyncParsableCommand {
     }
     Output.line("  replicas")
     for row in description.rows {
-      let message = row.note.isEmpty ? "" : " (\(row.note))"
+      let message = row.note.isEmpty ? row.reason : "\(row.reason): \(row.note)"
+      let life = row.revision.map { " revision \($0), \(Output.age(row.age))" } ?? ""
       Output.line(
-        "    \(((row.sidecar == nil ? "" : "  ") + row.name).padded(to: 15)) \(row.state.padded(to: 12)) revision \(row.revision ?? 0), \(Output.age(row.age))\(message)"
-      )
+        "    \(((row.sidecar == nil ? "" : "  ") + row.name).padded(to: 15)) \(row.state.padded(to: 12))\(life) (\(message))")
     }
     if !description.hooks.isEmpty { Output.line("  hooks") }
     for log in description.hooks {
@@ -115,10 +120,11 @@ struct Describe: AsyncParsableCommand {
 struct Events: AsyncParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Show what happened, also while no engine runs.")
   @OptionGroup var file: LongFileOption
-  @Option(name: [.customShort("n"), .customLong("number")], help: "How many of the last events.") var number = 100
+  @Option(name: [.customShort("n", allowingJoined: true), .customLong("number")], help: "How many of the last events.") var number = 100
   @Flag(name: [.customShort("f"), .customLong("follow")], help: "Go on with what happens, until Ctrl-C.") var follows = false
-  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json (one object a line).") var format = OutputFormat.table
-  @Argument(help: "The app or replica; all of them without it.", completion: AppNames.completion()) var app: String?
+  @Option(name: [.customShort("o", allowingJoined: true), .customLong("output")], help: "table or json (one object a line).") var format =
+    OutputFormat.table
+  @OptionGroup var target: OptionalNames
 
   func validate() throws {
     if number < 1 { throw ValidationError("expected a number of events of at least 1, found \(number)") }
@@ -129,14 +135,15 @@ struct Events: AsyncParsableCommand {
     guard FileManager.default.fileExists(atPath: file.paths.database) else {
       throw CommandFailure(code: 1, message: "there are no events of \(file.path) yet; they begin with: lastcall up -f \(file.path)")
     }
-    var last: Int64 = 0
-    for (id, event) in try StateStore(path: file.paths.database).events(limit: number, of: app) {
-      last = id
-      try show(event)
-    }
+    let store = try StateStore(path: file.paths.database)
+    let names = target.names
+    try file.checkIsKnown(names) { try !store.events(limit: 1, of: $0).isEmpty }
+    let chosen = names.isEmpty ? [try store.events(limit: number, of: nil)] : try names.map { try store.events(limit: number, of: $0) }
+    let events = Dictionary(chosen.joined().map { ($0.id, $0.event) }, uniquingKeysWith: { first, _ in first }).sorted { $0.key < $1.key }
+    for (_, event) in events.suffix(number) { try show(event) }
     guard follows else { return }
-    try await file.watch(after: last) { event in
-      if app == nil || event.app == app || event.replica == app { try show(event) }
+    try await file.watch(after: events.last?.key ?? 0) { event in
+      if names.isEmpty || names.contains(where: { $0 == event.app || $0 == event.replica }) { try show(event) }
     }
   }
 

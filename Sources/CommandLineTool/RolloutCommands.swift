@@ -13,11 +13,11 @@ struct RolloutCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Wait for the end of the rollout under way.", discussion: "Exit code 1 when it is undone.")
     @OptionGroup var file: FileOption
-    @OptionGroup var target: OptionalApp
+    @OptionGroup var target: OptionalApps
 
     func run() async throws {
-      _ = try await file.ask(EngineRequest(op: .status, app: target.app))
-      for description in try await file.describe(target.app) {
+      try await file.ask(EngineRequest(op: .status), of: target.apps)
+      for description in try await file.describe(target.apps) {
         Output.line(
           "\(description.app): \(description.state), revision \(description.revision), \(description.ready) of \(description.replicas) ready"
         )
@@ -30,12 +30,12 @@ struct RolloutCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
       abstract: "Show the revisions of an app and what each changed.", discussion: "The last 10 are kept.")
     @OptionGroup var file: FileOption
-    @OptionGroup var target: OptionalApp
-    @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.") var format = OutputFormat.table
+    @OptionGroup var target: OptionalApps
+    @Option(name: [.customShort("o", allowingJoined: true), .customLong("output")], help: "table or json.") var format = OutputFormat.table
 
     func run() async throws {
       var histories: [AppHistory] = []
-      _ = try await file.ask(EngineRequest(op: .history, app: target.app)) { if let history = $0.history { histories.append(history) } }
+      try await file.ask(EngineRequest(op: .history), of: target.apps) { if let history = $0.history { histories.append(history) } }
       if format == .json { return try Output.json(histories) }
       Output.line("APP             REVISION  MADE                 CAUSE                 OUTCOME")
       for history in histories {

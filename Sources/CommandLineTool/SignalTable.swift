@@ -5,7 +5,7 @@ import StopPlan
 struct SignalTable: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "signals", abstract: "List the signals: names, numbers per architecture, what they do by default.")
-  @Option(name: [.customShort("o"), .customLong("output")], help: "table or json.") var format = OutputFormat.table
+  @Option(name: [.customShort("o", allowingJoined: true), .customLong("output")], help: "table or json.") var format = OutputFormat.table
 
   struct Row: Encodable {
     var name: String

@@ -124,7 +124,9 @@ public actor Engine {
         }
         guard let key = old.listen != app.listen ? "listen" : old.kind != app.kind ? "kind" : nil else { continue }
         let text = "\(key) of a running app cannot be changed; remove it first with: lastcall rm -f \(app.name)"
-        throw AppFileError([Mistake(file: file.path, position: nil, path: "apps.\(app.name).\(key)", message: text)])
+        let path = "apps.\(app.name).\(key)"
+        let position = file.position(of: path) ?? file.position(of: "apps.\(app.name)")
+        throw AppFileError([Mistake(file: file.path, position: position, path: path, message: text)])
       }
       return file
     } catch {

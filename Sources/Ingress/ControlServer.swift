@@ -79,7 +79,9 @@ final class ControlServer {
       try worker.remove(id)
       answer.inFlight = status?.inFlight
       answer.tunnels = status?.tunnels
-    default: throw ControlError("no such operation; there are hello, subscribe, status, add, drain, remove")
+    case "hold": worker.hold(true)
+    case "refuse": worker.hold(false)
+    default: throw ControlError("no such operation; there are hello, subscribe, status, add, drain, remove, hold, refuse")
     }
     connection.send(answer)
   }

@@ -80,6 +80,11 @@ public final class IngressClient: Sendable {
     _ = try await ask("remove", replica, nil)
   }
 
+  /// Says whether requests that find no replica wait for one, as they do from the proxy's start and from each `add` on, or get a 503 at once.
+  public func hold(_ holds: Bool) async throws {
+    _ = try await ask(holds ? "hold" : "refuse", nil, nil)
+  }
+
   /// What the proxy is doing.
   public func status() async throws -> IngressStatus {
     guard let status = try await ask("status", nil, nil).status else { throw IngressError.refused("the answer has no status") }

@@ -21,6 +21,7 @@ struct LocalResponse {
     switch refusal {
     case .noReplica: self.init(503, "No replica became ready in time.", retryAfter: 1)
     case .holdFull: self.init(503, "Too many requests wait for a replica.", retryAfter: 1)
+    case .stopped: self.init(503, "The service is stopped.", retryAfter: 1)
     case .unreachable: self.init(502, "No replica could be connected to.")
     }
   }

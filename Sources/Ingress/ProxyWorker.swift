@@ -49,6 +49,9 @@ final class ProxyWorker {
 
   func remove(_ id: String) throws { perform(try pool.remove(id)) }
 
+  /// Whether requests without a replica wait for one.
+  func hold(_ holds: Bool) { holds ? pool.hold() : perform(pool.refuse()) }
+
   // MARK: Clients
 
   /// Takes in a new client; false when there are too many.

@@ -25,6 +25,8 @@ struct ReplicaPool {
     case holdFull
     /// Replicas are there but none could be connected to in time: 502.
     case unreachable
+    /// No replica is to come, and none is there: 503.
+    case stopped
   }
 
   enum Selection: Equatable {
@@ -55,6 +57,8 @@ struct ReplicaPool {
   let limits: IngressLimits
   var replicas: [Replica] = []
   private(set) var held: [HeldRequest] = []
+  /// Whether a request without a replica waits for one.
+  private(set) var isHolding = true
   private var nextKey = 0
   private var turn = 0
 
@@ -76,8 +80,19 @@ struct ReplicaPool {
       replicas.append(Replica(key: nextKey, id: id, address: address))
       nextKey += 1
     }
+    isHolding = true
     return releaseHeld(at: now)
   }
+
+  /// No replica is to come: what waits for one is refused, and what comes from now on and finds none; until `hold`, or until one is added.
+  mutating func refuse() -> [Action] {
+    isHolding = false
+    defer { held = [] }
+    return held.map { .refuse($0.request.id, .stopped) }
+  }
+
+  /// A request that finds no replica waits for one again.
+  mutating func hold() { isHolding = true }
 
   /// From here on the replica is not selected. `drained` follows when nothing is in flight: at once if nothing is now.
   mutating func drain(_ id: String) throws(ReplicaPoolError) -> [Action] {
@@ -228,6 +243,7 @@ struct ReplicaPool {
   }
 
   private mutating func hold(_ request: Request, notBefore: MonotonicTime, refusal: Refusal, at now: MonotonicTime) -> Selection {
+    if !isHolding { return .refused(.stopped) }
     if request.deadline <= now { return .refused(refusal) }
     if held.count >= limits.maxHeld { return .refused(.holdFull) }
     held.append(HeldRequest(request: request, notBefore: notBefore, refusal: refusal))

@@ -33,6 +33,16 @@ import Testing
     #expect(mistakes(text) == (collide ? [expected] : []))
   }
 
+  /// `web-2` would be a replica of `web`, and `lastcall logs web-2` both.
+  @Test func noAppIsNamedAsAnothersReplicas() {
+    func text(_ names: String...) -> String { "apps:\n" + names.map { "  \($0): { command: [./a] }\n" }.joined() }
+    #expect(
+      mistakes(text("web", "web-2", "web-proxy", "web-b", "db-2", "web-2x")) == [
+        "lastcall.yaml:3:3: apps.web-2: web-2 is what a replica, or the proxy, of the app \"web\" is named; give one of them another name",
+        "lastcall.yaml:4:3: apps.web-proxy: web-proxy is what a replica, or the proxy, of the app \"web\" is named; give one of them another name",
+      ])
+  }
+
   @Test func readinessDependsOnHowTheAppIsReached() throws {
     #expect(try web().ready == nil)
     #expect(try web(socket).ready == nil)

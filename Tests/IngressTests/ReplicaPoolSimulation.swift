@@ -37,6 +37,7 @@ private struct Simulation {
   private var expected: [ReplicaPool.ReplicaKey: Expected] = [:]
   private var nextRequest: UInt64 = 0
   private var nextConnection: UInt64 = 1_000_000
+  private var holds = true
   private(set) var failures: [String] = []
 
   init(seed: UInt64) {
@@ -72,14 +73,15 @@ private struct Simulation {
   private mutating func step() {
     now += Int64.random(in: 0...40_000_000, using: &random)
     if let next = pool.nextDeadline, next <= time { follow(pool.tick(at: time)) }
-    switch Int.random(in: 0..<12, using: &random) {
+    switch Int.random(in: 0..<13, using: &random) {
     case 0, 1, 2, 3: arrive()
     case 4, 5: if let index = active.indices.randomElement(using: &random) { finish(index) }
     case 6, 7: if let index = active.indices.randomElement(using: &random) { connect(index) }
     case 8: add()
     case 9: drain()
     case 10: if Int.random(in: 0..<3, using: &random) == 0 { remove() } else { loseIdle() }
-    default: cancel()
+    case 11: cancel()
+    default: hold(Int.random(in: 0..<3, using: &random) > 0)
     }
     compare()
   }
@@ -97,7 +99,7 @@ private struct Simulation {
     case .held:
       waiting[request.id] = request
       check(waiting.count <= limits.maxHeld, "more are held than may be")
-    case .refused: break
+    case .refused(let refusal): check(refusal != .stopped || !holds, "request \(request.id) was refused as stopped")
     }
   }
 
@@ -117,9 +119,9 @@ private struct Simulation {
         guard let request = waiting.removeValue(forKey: id) else { return check(false, "request \(id) is not held") }
         check(request.deadline > time, "request \(id) was started after its time")
         start(request, lease)
-      case .refuse(let id, _):
+      case .refuse(let id, let refusal):
         guard let request = waiting.removeValue(forKey: id) else { return check(false, "request \(id) is not held") }
-        check(request.deadline <= time, "request \(id) was refused before its time")
+        check(refusal == .stopped ? !holds : request.deadline <= time, "request \(id) was refused before its time")
       case .close(let id): check(idle.remove(id) != nil, "connection \(id) is not idle")
       case .drained(let id):
         guard let key = expected.first(where: { $0.value.id == id && $0.value.state == .draining })?.key else {
@@ -188,8 +190,14 @@ private struct Simulation {
     guard let actions = try? pool.add(id, .inet(host: "127.0.0.1", port: id == "r0" ? 1 : 2), at: time) else {
       return check(pool.replicas.count >= limits.maxReplicas, "adding \(id) failed")
     }
+    holds = true
     if let known { expected[known]?.state = .ready } else if let key = pool.replicas.last?.key { expected[key] = Expected(id: id) }
     follow(actions)
+  }
+
+  private mutating func hold(_ holds: Bool) {
+    self.holds = holds
+    if holds { pool.hold() } else { follow(pool.refuse()) }
   }
 
   private mutating func drain() {
@@ -234,6 +242,7 @@ private struct Simulation {
       }
     }
     check(pool.held.count == waiting.count, "held requests differ")
+    check(holds || waiting.isEmpty, "requests wait though no replica is to come")
     check(pool.replicas.reduce(0) { $0 + $1.idle.count } == idle.count, "idle connections differ")
     let healthy = pool.replicas.contains { $0.state == .ready && $0.suspicion == nil }
     check(!healthy || pool.held.allSatisfy { $0.notBefore > time || $0.request.deadline <= time }, "a request waits beside a ready replica")

@@ -114,4 +114,18 @@ private func request(_ id: UInt64, reusable: Bool = true, deadline: Int64 = 30_0
     #expect(pool.nextDeadline == nil)
     #expect(pool.tick(at: at(100)) == [])
   }
+
+  @Test func whereNoReplicaIsToComeNobodyWaits() throws {
+    var pool = ReplicaPool(limits: IngressLimits())
+    #expect(pool.acquire(request(1), at: at(0)) == .held)
+    #expect(pool.refuse() == [.refuse(1, .stopped)])
+    #expect(pool.acquire(request(2), at: at(1)) == .refused(.stopped))
+    pool.hold()
+    #expect(pool.acquire(request(3), at: at(2)) == .held)
+    _ = pool.refuse()
+    _ = try pool.add("a", .inet(host: "127.0.0.1", port: 1), at: at(3))
+    _ = try pool.drain("a")
+    // Who adds a replica means that there are to be some.
+    #expect(pool.acquire(request(4), at: at(4)) == .held)
+  }
 }

@@ -156,6 +156,52 @@ import Testing
     await workspace.remove()
   }
 
+  /// docker's and kubectl's habits: several names, options with their values joined, and no work on some while one of them is wrong.
+  @Test func severalNamesAndJoinedOptionsAreTaken() async throws {
+    let workspace = try Product.workspace()
+    func app(_ name: String) -> String {
+      "  \(name):\n    command: [sh, -c, 'echo \(name) speaks; exec sleep 1000']\n    update: { settle: 0s }\n"
+    }
+    try workspace.write("lastcall.yaml", "apps:\n" + app("one") + app("two") + app("three"))
+    try await lastcall(workspace, "up", "-d")
+    let unknown = try await lastcall(workspace, "restart", "one", "nobody", code: 2)
+    #expect(unknown.contains("no app or replica is named nobody; there are: one, two, three"), "\(unknown)")
+    #expect(try await workspace.rows().map(\.name) == ["one-1", "two-1", "three-1"])
+    try await lastcall(workspace, "restart", "one", "two")
+    #expect(try await eventually { try await workspace.rows().map(\.name) == ["one-2", "two-2", "three-1"] })
+    #expect(try await lastcall(workspace, "ps", "-ojson", "two", "three").contains("one-") == false)
+    let logs = try await lastcall(workspace, "logs", "-n1", "two", "three")
+    #expect(logs.split(separator: "\n").count == 1, "\(logs)")
+    #expect(try await lastcall(workspace, "logs", "--tail", "all", "two", "three").split(separator: "\n").count == 2)
+    #expect(try await lastcall(workspace, "logs", "--tail", "0").isEmpty)
+    let events = try await lastcall(workspace, "events", "-n1", "-ojson", "one", "two")
+    #expect(events.split(separator: "\n").count == 1 && events.contains("\"app\":\"two\""), "\(events)")
+    try await lastcall(workspace, "stop", "one", "two")
+    #expect(try await workspace.rows().map(\.state) == ["Stopped", "Stopped", "Ready"])
+    // Nothing of it runs that could be told.
+    #expect(try await lastcall(workspace, "kill", "one", code: 1).contains("nothing of one runs"))
+    for command in ["events", "logs", "diff", "deploy"] { try await lastcall(workspace, command, "nobody", code: 2) }
+    #expect(try await lastcall(workspace, "logs", "--hooks", "one", code: 1).contains("no hook of one has written anything"))
+    try await lastcall(workspace, "rm", "one", "two")
+    try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
+  @Test func aFileThatIsReadAgainSaysSoAndARunningAppsListenStays() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    up.send(.hup)
+    try await up.says("lastcall.yaml was read again and is carried out")
+    try file(workspace, seconds: 1000, "    listen: { port: \(try freePort()), via: socket }\n")
+    let deploy = try await lastcall(workspace, "deploy", code: 2)
+    #expect(deploy.contains("lastcall.yaml:5:13: apps.web.listen: listen of a running app cannot be changed"), "\(deploy)")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func theUnitIsWhatSystemdNeeds() async throws {
     let workspace = try Product.workspace()
     try file(workspace, seconds: 1000)
@@ -163,6 +209,7 @@ import Testing
     for line in [
       "KillMode=process", "Delegate=yes", "Restart=always",
       "ExecStart=\(Product.path("lastcall")) up -f \(workspace.directory)/lastcall.yaml",
+      "Environment=LASTCALL_RUN_DIR=\(workspace.directory)/run", "Environment=LASTCALL_STATE_DIR=\(workspace.directory)/state",
     ] {
       #expect(unit.contains(line + "\n"), "\(unit)")
     }

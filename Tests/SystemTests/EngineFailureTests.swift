@@ -175,7 +175,7 @@ import Testing
     let keeper = try #require(ProcessRecord(pid: main)).parent
     kill(keeper, SIGKILL)
     try await up.says("KeeperLost")
-    try await up.says("RolloutComplete", times: 2)
+    try await up.says("web-2 is ready")
     let told = try String(contentsOfFile: workspace.directory + "/told", encoding: .utf8)
     #expect(told == "told\ntold\ntold\n")
     let started = try #require(up.output.range(of: "web-2 started"))

@@ -192,6 +192,7 @@ import Testing
       try FileManager.default.removeItem(atPath: state + "/" + name)
     }
     let again = try workspace.lastcall("up")
+    try await again.says("StateLost")
     try await again.says("Recovered")
     try await again.says("RolloutComplete")
     #expect(Self.living(workspace.directory).count == 2)

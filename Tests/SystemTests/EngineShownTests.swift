@@ -123,8 +123,11 @@ import Testing
     try declare(secret + "-new")
     shown.append(try await test.lastcall("deploy", code: 1))
     #expect(shown[2].contains("cannot log in with ***"), "\(shown[2])")
+    // The next start lasts again, or the first replica would serve on for want of another and no hook would ever run.
+    unlink(test.workspace.directory + "/second")
     try test.workspace.write("sick", "1")
     try await up.says("fails its liveness check")
+    try test.workspace.write("sick", "0")
     try await up.says("FailedPreStopHook")
     for words in [["events"], ["describe"], ["describe", "-o", "json"], ["rollout", "history"], ["diff"]] {
       let run = try test.workspace.start(Product.path("lastcall"), words)

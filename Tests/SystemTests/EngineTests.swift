@@ -50,7 +50,7 @@ import Testing
     let pid = try #require(try await workspace.rows().first?.pid)
     kill(pid, SIGKILL)
     try await up.says("BackOff")
-    try await up.says("RolloutComplete", times: 2)
+    try await up.says("web-2 is ready")
     #expect(try await workspace.rows().first?.pid != pid)
     up.send(.int)
     _ = await up.ended()

@@ -51,6 +51,41 @@ import Testing
     await workspace.remove()
   }
 
+  /// Who asks for an app that was stopped is told so at once, by a proxy's successor too, and after an engine's death; held requests are for
+  /// replicas that are to come.
+  @Test func aStoppedAppIsAnsweredForAtOnce() async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    let up = try await up(workspace, port)
+    func answer() async throws -> String {
+      let curl = try workspace.start("/usr/bin/curl", ["-sS", "-i", "http://127.0.0.1:\(port)/"])
+      _ = await curl.ended()
+      return curl.output
+    }
+    let stop = try workspace.lastcall("stop", "web")
+    #expect(await stop.ended() == .code(0), "\(stop.output)")
+    var answers = [try await answer()]
+    #expect(try await killProxy(workspace))
+    try await up.says("ProxyEnded")
+    #expect(
+      try await eventually {
+        answers.append(try await answer())
+        return answers.last?.contains("The service is stopped.") ?? false
+      })
+    #expect(answers[0].contains("503 Service Unavailable") && answers[0].contains("The service is stopped."), "\(answers[0])")
+    up.send(.kill)
+    _ = await up.ended()
+    let again = try workspace.lastcall("up")
+    #expect(try await eventually { (try? await workspace.rows().map(\.state)) == ["Stopped"] })
+    #expect(try await answer().contains("The service is stopped."))
+    let start = try workspace.lastcall("start", "web")
+    #expect(await start.ended() == .code(0), "\(start.output)")
+    try await isServed(workspace, port)
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    await workspace.remove()
+  }
+
   @Test func aRestartWhileTheProxyIsGoneEndsWithAllReplicasKnown() async throws {
     let workspace = try Product.workspace()
     let port = try freePort()

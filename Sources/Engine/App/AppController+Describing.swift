@@ -18,26 +18,29 @@ extension AppController {
   }
 
   func description() async -> AppDescription {
-    let (state, message) = self.state
+    let state = self.state
     let stops = (try? context.store.stops(of: name)) ?? []
     let events = (try? context.store.events(limit: 20, of: name).map(\.event)) ?? []
     let rows = await rows(of: nil)
     return AppDescription(
-      app: name, state: state, message: message, revision: revision, replicas: wantedReplicas, declared: declaredLines,
+      app: name, state: state.name, reason: state.reason, message: state.message, revision: revision, replicas: wantedReplicas,
+      declared: declaredLines,
       ready: rows.count { $0.state == "Ready" && $0.sidecar == nil }, rows: rows,
       stops: AppDescription.Stops(stops, grace: app.stop.grace), hooks: ReplicaLogs.hooks(of: name, context), events: events)
   }
 
-  /// What is declared, in the file's words.
+  /// What is declared, in the file's words, and what that comes to.
   private var declaredLines: [String] {
-    var lines = [
-      "command: \(app.redacted(app.command(port: nil).joined(separator: " ")))", "directory: \(app.directory)", "replicas: \(app.replicas)",
-    ]
+    let summed = ["listen", "stop", "update", "restart"]
+    var lines = app.declared.filter { field in !summed.contains { field.path.hasPrefix($0 + ".") } }.map { "\($0.path): \($0.text)" }
     if let listen = app.listen { lines.append("listen: \(listen.host):\(listen.port) via \(listen.via.rawValue)") }
-    lines.append("stop: \(app.stop.plan(for: ReplicaValues(port: nil))), grace \(app.stop.grace)")
-    let budget = app.update.budget(replicas: app.replicas)
-    lines.append(
-      "update: surge \(budget.surge), unavailable \(budget.unavailable), settle \(app.update.settle), deadline \(app.update.deadline)")
+    let like = app.stop.like.map { ", like \($0.rawValue)" } ?? ""
+    lines.append("stop: \(app.redacted("\(app.stop.plan(for: ReplicaValues(port: nil)))")), grace \(app.stop.grace)\(like)")
+    if app.kind == .service {
+      let budget = app.update.budget(replicas: app.replicas)
+      lines.append(
+        "update: surge \(budget.surge), unavailable \(budget.unavailable), settle \(app.update.settle), deadline \(app.update.deadline)")
+    }
     lines.append("restart: \(app.restart.policy.rawValue), back-off \(app.restart.backoff.lowerBound)..\(app.restart.backoff.upperBound)")
     return lines
   }

@@ -62,13 +62,20 @@ extension AppController {
   /// Nothing of it is left.
   func hasEnded(_ process: ReplicaProcess, _ number: ReplicaNumber, wasStarted: Bool) async {
     await proxy?.remove(process.name)
+    let status = await process.exitStatus
+    let wasAsked = await process.wasAskedToStop
+    if wasStarted || status != nil {
+      let isFailure = status?.isSuccess != true && !wasAsked
+      let words = ExitWords.of(status) + (isFailure ? lastWords(of: process.name) : "")
+      note(isFailure ? .warning : .normal, "Exited", "\(process.name) \(words)", process.name, key: await process.endKey)
+    }
     if let beside = ledger.sidecars[number] {
+      // Their ends are told after its own.
+      write()
       let deadline = ledger.records[number]?.stop.map { Instant(nanoseconds: $0.deadline) } ?? Clock.now + process.plan.grace
       await beside.stop(deadline: deadline)
       ledger.sidecars.removeValue(forKey: number)
     }
-    let status = await process.exitStatus
-    let wasAsked = await process.wasAskedToStop
     if await process.isInDoubt { ledger.inDoubt.append(process.name) }
     // One that its user has shortened says nothing of the grace that is declared.
     if let stop = ledger.records[number]?.stop, let since = stop.since,
@@ -78,11 +85,6 @@ extension AppController {
       // A hook that outlives the program it has stopped is no sign that the grace is short.
       let wasKilled = await process.wasKilled && (status == nil || status == .signal(.kill, core: false))
       ledger.outbox.append(.stop(StopRecord(app: name, seconds: seconds, wasKilled: wasKilled)))
-    }
-    if wasStarted || status != nil {
-      let isFailure = status?.isSuccess != true && !wasAsked
-      let words = ExitWords.of(status) + (isFailure ? lastWords(of: process.name) : "")
-      note(isFailure ? .warning : .normal, "Exited", "\(process.name) \(words)", process.name, key: await process.endKey)
     }
     if let record = ledger.records[number] { await context.ended.add(record, of: app.replicas) }
     let legacy = await process.legacy
@@ -152,11 +154,7 @@ extension AppController {
 
   /// Follows again what lives; what ended meanwhile is told to the machine before this returns.
   func adopt(_ found: RecoveredApp) async {
-    if !ledger.records.isEmpty {
-      let count = ledger.records.count
-      let text = "an engine that was killed has left \(Self.counted(count)); \(count == 1 ? "it goes" : "they go") on"
-      note(.normal, "Recovered", text)
-    }
+    tellOfRecovery(knewThem: found.record != nil)
     await adoptSidecars(found.sidecars)
     for (number, record) in ledger.records {
       guard let process = ledger.processes[number] else { continue }
@@ -174,6 +172,21 @@ extension AppController {
       if record.stop == nil, record.readySince != nil, let port = record.port { try? await proxy?.add(record.name, port: port) }
       if record.stop != nil { Task { await stopReplica(number) } }
     }
+  }
+
+  /// - Parameter knewThem: whether the database has told of the app.
+  private func tellOfRecovery(knewThem: Bool) {
+    if ledger.records.isEmpty { return }
+    if !knewThem {
+      note(.warning, "StateLost", "what was written down of \(name) is lost; it goes on from what its run directory says of its replicas")
+    }
+    let count = ledger.processes.values.count { $0.directory.isHeld || !$0.directory.exists }
+    let (ended, left) = (ledger.records.count - count, "an engine that was killed has left \(Self.counted(count))")
+    let missing = ended == 0 ? "" : "; \(Self.counted(ended)) ended meanwhile"
+    note(
+      .normal, "Recovered",
+      count == 0
+        ? "no replica has outlived the engine that was killed\(missing)" : "\(left), which \(count == 1 ? "goes" : "go") on\(missing)")
   }
 
   private func adoptSidecars(_ found: [ReplicaRecord]) async {

@@ -25,8 +25,8 @@ protocol AppController: Actor {
   var hasDoneItsPart: Bool { get }
   /// Whether nothing of it runs, nor is to.
   var runsNothing: Bool { get }
-  /// Its state in one word, and why.
-  var state: (String, String) { get }
+  /// Its state, and why.
+  var state: ShownState { get }
   /// What its replicas are, for `lastcall ps`.
   func rows(of target: String?) async -> [ReplicaRow]
 

@@ -44,41 +44,5 @@ extension JobController {
     }
   }
 
-  private func seconds(until moment: Instant) -> Int64 { max(0, (moment - Clock.now).nanoseconds / 1_000_000_000 + 1) }
-
-  var state: (String, String) {
-    if let running = machine.running { return (drains[running] == nil ? "Running" : "Draining", next ?? "") }
-    if ledger.isStopped { return ("Stopped", "start it with: lastcall start \(name)") }
-    if let until = machine.backingOffUntil { return ("BackOff", "it failed; it is tried again in \(seconds(until: until)) s") }
-    if let next { return ("Scheduled", next) }
-    switch machine.outcome {
-    case .succeeded(let revision) where revision == self.revision: return ("Succeeded", "")
-    case .failed(let revision) where revision == self.revision: return ("Failed", "run it once more with: lastcall restart \(name)")
-    default: return ("Pending", waitsFor)
-    }
-  }
-
-  /// When it runs next, for people.
-  private var next: String? { machine.next(after: .now).map { "next at \($0.text)" } }
-
-  func rows(of target: String? = nil) async -> [ReplicaRow] {
-    var rows: [ReplicaRow] = []
-    for (number, process) in ledger.processes.sorted(by: { $0.key < $1.key })
-    where target == nil || target == name || target == process.name {
-      guard let record = ledger.records[number] else { continue }
-      let age = (Clock.now - Instant(nanoseconds: record.startedAt)).nanoseconds / 1_000_000_000
-      var row = ReplicaRow(app: name, name: process.name, state: "Starting", age: age, message: await process.statusText)
-      row.pid = await process.main == 0 ? nil : Int(await process.main)
-      row.keeper = await process.keeper == 0 ? nil : Int(await process.keeper)
-      row.revision = record.revision
-      if row.pid != nil { row.state = record.stop != nil ? "Terminating" : drains[number] != nil ? "Draining" : "Running" }
-      rows.append(row)
-      rows += await ledger.sidecars[number]?.rows() ?? []
-    }
-    if rows.isEmpty, target == nil || target == name {
-      let (state, message) = self.state
-      rows.append(ReplicaRow(app: name, name: name, state: state, message: message))
-    }
-    return rows
-  }
+  func seconds(until moment: Instant) -> Int64 { max(0, (moment - Clock.now).nanoseconds / 1_000_000_000 + 1) }
 }

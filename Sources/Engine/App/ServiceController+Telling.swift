@@ -13,8 +13,11 @@ extension ServiceController {
       self.note(
         .normal, "RolloutBegan", ledger.revisions.count <= 1 ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
     case .complete(let revision):
-      let count = rollout.desired.replicas
-      self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
+      // A replica that has taken another's place after a failure is no news of a rollout.
+      if ledger.revisions[revision]?.outcome == "" || !ledger.outcomeWaiters.isEmpty {
+        let count = rollout.desired.replicas
+        self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
+      }
       settled(revision, "complete", .complete)
     case .undone(let revision, let number, let failure):
       let deadline = (ledger.revisions[revision]?.spec ?? app).update.deadline
@@ -27,7 +30,7 @@ extension ServiceController {
         case .ended: "ended before it was available"
         case .unhealthy: "failed its liveness check before it was available"
         }
-      let text = "\(name(number)) \(why)\(lastWords(of: name(number))); the old replicas go on"
+      let text = "\(name(number)) \(why)\(lastWords(of: name(number))); \(fallback)"
       self.note(.warning, "RolloutUndone", text)
       settled(revision, "undone: \(text)", .undone(text))
     case .overdue(_, let number):
@@ -43,7 +46,8 @@ extension ServiceController {
       self.note(.normal, "NotReplaced", "\(name(number)) is not started again: \(why)", name(number))
     case .holding(0): self.note(.normal, "BrakeReleased", "replicas that fail their liveness check are replaced again")
     case .holding(let count):
-      let text = "\(Self.counted(count)) fail the liveness check and are left running: too many would be missing at once"
+      let words = count == 1 ? "1 replica fails the liveness check and is" : "\(count) replicas fail the liveness check and are"
+      let text = "\(words) left running: too many would be missing at once"
       self.note(.warning, "Holding", text)
     case .stopped:
       if let failure {
@@ -53,6 +57,19 @@ extension ServiceController {
         self.note(.normal, "Stopped", "nothing of \(app.name) runs any more")
         end(.complete)
       }
+    }
+  }
+
+  /// What is left when a revision was undone.
+  private var fallback: String {
+    let revision = rollout.desired.revision
+    // Those that are started for it have no process yet.
+    let running = rollout.replicas.count { $0.revision == revision && $0.phase != .stopping && ledger.processes[$0.number] != nil }
+    switch (running, rollout.desired.replicas - running) {
+    case (0, _): return "revision \(revision) is started again"
+    case (_, ...0): return "the old replicas go on"
+    case (_, let missing):
+      return "the old replicas go on, and \(Self.counted(missing)) of revision \(revision) \(missing == 1 ? "is" : "are") started again"
     }
   }
 
@@ -67,66 +84,4 @@ extension ServiceController {
   }
 
   private var address: String { app.listen.map { " on http://\($0.host):\($0.port)" } ?? "" }
-
-  /// What `lastcall ps` shows: the replicas, or why there is none.
-  func rows(of target: String? = nil) async -> [ReplicaRow] {
-    var rows: [ReplicaRow] = []
-    let inFlight = await proxy?.inFlightByReplica() ?? [:]
-    for replica in rollout.replicas {
-      guard let process = ledger.processes[replica.number], target == nil || target == name || target == process.name else { continue }
-      rows.append(await row(replica, process, inFlight: inFlight[process.name]))
-      rows += await ledger.sidecars[replica.number]?.rows() ?? []
-    }
-    if rows.isEmpty, target == nil || target == name { rows.append(emptyRow) }
-    return rows
-  }
-
-  private func row(_ replica: Replica, _ process: ReplicaProcess, inFlight: Int?) async -> ReplicaRow {
-    var row = ReplicaRow(
-      app: app.name, name: process.name, state: "Starting", age: (Clock.now - replica.startedAt).nanoseconds / 1_000_000_000)
-    switch replica.phase {
-    case .starting: row.message = await process.notReadyReason
-    case .ready: row.state = await process.saidStopping ? "Draining" : "Ready"
-    case .stopping: row.state = await process.wasAskedToStop ? "Terminating" : "Draining"
-    }
-    if row.state != "Starting" { row.message = await process.statusText }
-    if replica.phase == .stopping { row.serving = await process.isServing }
-    row.pid = Int(await process.main)
-    row.keeper = Int(await process.keeper)
-    row.port = process.port ?? process.app.listen?.port
-    row.revision = replica.revision
-    row.inFlight = inFlight
-    return row
-  }
-
-  private var emptyRow: ReplicaRow {
-    let (state, message) = emptyState
-    return ReplicaRow(app: app.name, name: app.name, state: state, message: message)
-  }
-
-  /// Why no replica runs.
-  private var emptyState: (String, String) {
-    if ledger.declared == nil { return ("Pending", waitsFor) }
-    if ledger.isStopped { return ("Stopped", "start it with: lastcall start \(app.name)") }
-    if let until = rollout.backingOffUntil {
-      let seconds = max(0, (until - Clock.now).nanoseconds / 1_000_000_000 + 1)
-      let failures = rollout.failuresInARow
-      return (failures > 2 ? "CrashLoop" : "Pending", "\(failures) failed in a row; the next starts in \(seconds) s")
-    }
-    if rollout.desired.replicas == 0 { return ("Stopped", "0 replicas are wanted") }
-    if rollout.hasFailedForGood { return ("Failed", "it is not started again; see lastcall logs \(app.name)") }
-    return rollout.wanted == 0 ? ("Succeeded", "its replicas have ended and are not started again") : ("Pending", "")
-  }
-
-  /// The app's state in one word, and why.
-  var state: (String, String) {
-    let replicas = rollout.replicas
-    if replicas.isEmpty { return emptyState }
-    if rollout.isPaused { return ("Paused", "the rollout is paused; go on with: lastcall rollout resume \(app.name)") }
-    if let until = rollout.backingOffUntil, rollout.failuresInARow > 2 {
-      let seconds = max(0, (until - Clock.now).nanoseconds / 1_000_000_000 + 1)
-      return ("CrashLoop", "\(rollout.failuresInARow) failed in a row; the next starts in \(seconds) s")
-    }
-    return rollout.isComplete ? ("Running", "") : ("Progressing", "")
-  }
 }

@@ -17,6 +17,9 @@ actor ServiceController: AppController {
   var givers: [ReplicaNumber: ReplicaNumber] = [:]
   var estates: [ReplicaNumber: Estate] = [:]
   private var alarm = Alarm()
+  /// What the proxy was told last of whether requests wait for replicas, and how often it was told anything.
+  private var proxyHolds: Bool?
+  private var proxyWishes = 0
   /// How long a full stop waits for queued connections to be accepted.
   private static let queueBound = TimeSpan.seconds(1)
 
@@ -65,7 +68,18 @@ actor ServiceController: AppController {
 
   func feed(_ event: Rollout.Event) {
     for action in rollout.handle(event, at: Clock.now) { carryOut(action) }
+    tellProxy()
     write()
+  }
+
+  /// Nobody waits for replicas that are not to come.
+  private func tellProxy() {
+    // Those of an app that has not begun yet are to come.
+    let holds = rollout.desired.replicas > 0 || isNew
+    guard let proxy, holds != proxyHolds else { return }
+    proxyHolds = holds
+    proxyWishes += 1
+    Task { [wish = proxyWishes] in await proxy.hold(holds, wish: wish) }
   }
 
   private func carryOut(_ action: Rollout.Action) {
@@ -150,7 +164,7 @@ actor ServiceController: AppController {
     rollout.hasFailedForGood ? "\(name) has failed and is not started again; see lastcall logs \(name)" : nil
   }
 
-  /// Keeps the proxy, which holds requests meanwhile.
+  /// Keeps the proxy, which answers 503 meanwhile.
   func stop(grace: TimeSpan?, isHurried: Bool) async {
     if isHurried {
       ledger.isHurrying = true

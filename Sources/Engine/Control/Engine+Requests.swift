@@ -134,15 +134,22 @@ extension Engine {
   /// Reads the file again because of SIGHUP; a file with a mistake changes nothing and says where.
   func reload() async {
     await listenAgain()
-    await deploy(EngineRequest(op: .deploy)) { answer in
-      guard let error = answer.error else { return }
-      await self.context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "ReloadFailed", message: error))
+    await deploy(EngineRequest(op: .deploy)) { [path = file.path] answer in
+      let reporter = self.context.reporter
+      if let error = answer.error {
+        await reporter.report(EngineEvent(app: "", kind: .warning, reason: "ReloadFailed", message: error))
+      } else if answer.end == 0 {
+        await reporter.report(EngineEvent(app: "", reason: "Reloaded", message: "\(path) was read again and is carried out"))
+      }
     }
   }
 
   private func diff(_ request: EngineRequest, _ send: Send) async {
     do {
       let file = try reread()
+      if let name = request.app, !(file.apps.map(\.name) + controllers.map(\.name)).contains(name) {
+        return await send(EngineAnswer(end: 2, error: "the file names no app \(name), and none of that name runs"))
+      }
       for app in file.apps where request.app == nil || app.name == request.app {
         guard let controller = controllers.first(where: { $0.name == app.name }) else {
           await send(EngineAnswer(line: "+ \(app.name): a new app"))
@@ -150,7 +157,8 @@ extension Engine {
         }
         for difference in await controller.changes(to: app) { await send(EngineAnswer(line: "~ \(app.name): \(difference.line)")) }
       }
-      for controller in controllers where !file.apps.contains(where: { $0.name == controller.name }) {
+      for controller in controllers
+      where !file.apps.contains(where: { $0.name == controller.name }) && request.app ?? controller.name == controller.name {
         await send(EngineAnswer(line: "- \(controller.name): it would be stopped and removed"))
       }
       await send(EngineAnswer(end: 0))

@@ -104,7 +104,8 @@ public struct ReplicaRow: Codable, Sendable {
   public var app: String
   /// The replica's; the app's when nothing of it runs.
   public var name: String
-  /// Pending, Starting, Ready, Draining, Terminating, Stopped, Succeeded or CrashLoop.
+  /// Pending, Starting, Ready, Draining, Terminating; Running of a job; of an app of which nothing runs Stopped, Succeeded, Failed, Scheduled,
+  /// BackOff or CrashLoop.
   public var state: String
   /// The main process.
   public var pid: Int?
@@ -124,15 +125,16 @@ public struct ReplicaRow: Codable, Sendable {
   public var restarts: Int?
   /// While it drains or ends: whether it still passes its readiness check, as `serving` of an EndpointSlice says (KEP-1672).
   public var serving: Bool?
+  /// Why it is in that state, in one word (`ShownState`).
+  public var reason: String
   /// Its own status, or why it is in that state.
-  public var message = ""
+  public var message: String
 
-  init(app: String, name: String, state: String, age: Int64 = 0, message: String = "") {
+  init(app: String, name: String, _ state: ShownState, age: Int64 = 0) {
     self.app = app
     self.name = name
-    self.state = state
     self.age = age
-    self.message = message
+    (self.state, reason, message) = (state.name, state.reason, state.message)
   }
 }
 
@@ -188,6 +190,8 @@ public struct AppDescription: Codable, Sendable {
   public var app: String
   /// Running, Stopped, Pending, CrashLoop, …
   public var state: String
+  /// Why, in one word (`ShownState`).
+  public var reason: String
   /// Why.
   public var message: String
   /// The revision that is wanted.

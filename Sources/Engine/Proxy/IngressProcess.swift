@@ -103,6 +103,9 @@ actor IngressProcess {
     limit.cancel()
   }
 
+  /// Whether requests that find no replica wait for one.
+  func hold(_ holds: Bool) async throws { try await client?.hold(holds) }
+
   func remove(_ replica: String) async {
     drained.remove(replica)
     hurried.remove(replica)

@@ -16,6 +16,9 @@ actor ProxyController {
   private var alarm = Alarm()
   /// The ready replicas by name, with their ports: what every proxy has to know.
   private var members: [String: Int] = [:]
+  /// Whether requests wait for a replica: not while none is to come. The last wish counts, in whatever order they arrive.
+  private var holds = true
+  private var lastWish = 0
   /// A new proxy is being told the members; no other change may come in between.
   private var telling: Task<Void, Never>?
 
@@ -30,7 +33,10 @@ actor ProxyController {
   func start() async throws {
     for action in supervision.handle(.wanted, at: Clock.now) where action == .start {
       let process = next()
-      do { try await process.start() } catch {
+      do {
+        try await process.start()
+        if !holds { try await process.hold(false) }
+      } catch {
         feed(.unwanted)
         feed(.ended)
         throw error
@@ -99,6 +105,15 @@ actor ProxyController {
     return try await process?.drain(replica) ?? 0
   }
 
+  /// Says whether a replica is to come, so that requests wait for it.
+  /// - Parameter wish: counts up; an earlier one changes nothing any more.
+  func hold(_ holds: Bool, wish: Int) async {
+    guard wish > lastWish else { return }
+    (lastWish, self.holds) = (wish, holds)
+    await telling?.value
+    if lastWish == wish { try? await process?.hold(holds) }
+  }
+
   /// Waits no longer for what is in flight on a replica.
   func hurry(_ replica: String) async { await process?.hurry(replica) }
 
@@ -145,6 +160,7 @@ actor ProxyController {
       do {
         try await process.start()
         for (name, port) in members where members[name] != nil { try await process.add(name, port: port) }
+        if !holds { try await process.hold(false) }
       } catch {
         await context.reporter.report(EngineEvent(app: app.name, kind: .warning, reason: "Failed", message: "\(error)"))
         // Whatever is left of it would take connections and answer none.

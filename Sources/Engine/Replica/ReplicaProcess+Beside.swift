@@ -77,8 +77,8 @@ extension ReplicaProcess {
   }
 
   /// The state of one that runs beside a replica.
-  var stateBeside: String {
-    if turn?.hasCome == true { return "Terminating" }
-    return isReady ? "Ready" : "Starting"
+  var stateBeside: ShownState {
+    if turn?.hasCome == true { return ShownState("Terminating", "Stopped", statusText) }
+    return isReady ? ShownState("Ready", "Serving", statusText) : ShownState("Starting", "NotReady", notReadyReason)
   }
 }

@@ -76,10 +76,7 @@ extension ReplicaProcess {
       if ProcessRecord(pid: keeper)?.isZombie ?? true {
         let status = await context.children.wait(for: keeper)
         // A program that ends at once has ended before we could connect.
-        if directory.exit() != nil {
-          await reportStart()
-          return await keeperEnded()
-        }
+        if directory.exit() != nil { return await keeperEnded() }
         throw EngineError("\(name) did not start: \(directory.lastWords() ?? "its keeper ended with \(status.shellCode)")")
       }
       if Clock.now > limit { throw EngineError("the keeper of \(name) does not answer; see \(directory.keeperLog)") }

@@ -162,6 +162,8 @@ actor ReplicaProcess {
       guard sequence > lastSequence else { return }
       lastSequence = sequence
     }
+    // Told before anything that follows from it.
+    if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
     switch message.event {
     case "started":
       main = message.pid ?? main
@@ -196,7 +198,6 @@ actor ReplicaProcess {
       takeCustody()
     default: break
     }
-    if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
   }
 
   private func greeted(_ message: KeeperMessage) async {
@@ -204,8 +205,8 @@ actor ReplicaProcess {
     main = message.main ?? main
     mainStart = message.mainStart ?? mainStart
     if identity == nil { identity = ProcessRecord(pid: keeper)?.identity }
-    // Its start may be too long ago for its keeper to tell of it again.
-    if main > 0 { hasStarted = true }
+    // Its start may be too long ago for its keeper to tell of it again; who was ready has been told of.
+    if main > 0, !hasStarted { if wasReady { hasStarted = true } else { await reportStart() } }
     if message.ready == true { saidReady = true }
     wakeReadyWaiters()
     statusText = message.status ?? statusText
@@ -218,7 +219,7 @@ actor ReplicaProcess {
   }
 
   func report(_ kind: EngineEvent.Kind, _ reason: String, _ text: String, _ message: KeeperMessage? = nil, key: String? = nil) async {
-    let key = key ?? message?.seq.flatMap { self.key("\($0)") }
+    let key = key ?? (message?.event == "started" ? self.key("started") : message?.seq.flatMap { self.key("\($0)") })
     await context.reporter.report(EngineEvent(app: owner, replica: name, kind: kind, reason: reason, message: text, key: key))
   }
 
@@ -229,6 +230,8 @@ actor ReplicaProcess {
     link?.close()
     await endCustody()
     if let record = directory.exit() {
+      // It may have ended before it could tell anything.
+      if !hasStarted, identity != nil { await reportStart() }
       exitStatus = record.exitStatus ?? exitStatus
     } else if !saidEnd {
       endedByItself = turn?.hasCome != true

@@ -132,11 +132,12 @@ actor Sidecars {
     var rows: [ReplicaRow] = []
     for sidecar in kept {
       guard let process = sidecar.process else { continue }
+      let isWaiting = sidecar.supervision.isWaiting
       var row = ReplicaRow(
-        app: app.name, name: process.name, state: sidecar.supervision.isWaiting ? "Pending" : await process.stateBeside,
+        app: app.name, name: process.name,
+        isWaiting ? ShownState("Pending", "BackOff", "it ended by itself and is started again") : await process.stateBeside,
         age: (Clock.now - process.startedAt).nanoseconds / 1_000_000_000)
-      if row.state != "Pending" { row.message = await row.state == "Starting" ? process.notReadyReason : process.statusText }
-      if row.state != "Pending" { (row.pid, row.keeper) = (Int(await process.main), Int(await process.keeper)) }
+      if !isWaiting { (row.pid, row.keeper) = (Int(await process.main), Int(await process.keeper)) }
       row.revision = main.revision
       (row.sidecar, row.restarts) = (sidecar.spec.name, max(0, sidecar.starts - 1))
       rows.append(row)
