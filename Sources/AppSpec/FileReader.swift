@@ -86,9 +86,9 @@ struct FileReader {
     }
     let names = Set(entries.map(\.key))
     for entry in entries {
-      guard let other = replicaOwner(of: entry.key), names.contains(other) else { continue }
+      guard let other = replicaOwners(of: entry.key).first(where: names.contains) else { continue }
       reader.report(
-        "\(entry.key) is what a replica, or the proxy, of the app \"\(other)\" is named; give one of them another name",
+        "\(entry.key) is what a replica, a sidecar or the proxy of the app \"\(other)\" is named; give one of them another name",
         at: entry.keyPosition, path: entry.value.path)
     }
     for problem in AfterGraph(nodes).problems() { reader.report(problem.message, at: problem.field) }
@@ -101,14 +101,16 @@ func isName(_ text: String, longest: Int) -> Bool {
   (1...longest).contains(text.utf8.count) && text.utf8.first != UInt8(ascii: "-") && text.utf8.allSatisfy(isNameByte)
 }
 
-/// The app that would name a replica, or its proxy, so: `web` for `web-2` and `web-proxy`; nil when none would.
-private func replicaOwner(of name: String) -> String? {
-  guard let dash = name.lastIndex(of: "-") else { return nil }
-  let suffix = name[name.index(after: dash)...]
-  guard suffix == "proxy" || !suffix.isEmpty && suffix.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else {
-    return nil
+/// The apps that would name a replica, a sidecar or a proxy so: `web` for `web-2`, `web-2-mesh`, `web-proxy` and `web-proxy-2`.
+private func replicaOwners(of name: String) -> [String] {
+  let parts = name.split(separator: "-", omittingEmptySubsequences: false)
+  return parts.indices.dropFirst().filter { isNumber(parts[$0]) || parts[$0] == "proxy" && parts[($0 + 1)...].allSatisfy(isNumber) }.map {
+    parts[..<$0].joined(separator: "-")
   }
-  return String(name[..<dash])
+}
+
+private func isNumber(_ text: Substring) -> Bool {
+  !text.isEmpty && text.utf8.allSatisfy { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
 }
 
 private func isNameByte(_ byte: UInt8) -> Bool {

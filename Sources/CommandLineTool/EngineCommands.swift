@@ -26,13 +26,14 @@ struct Deploy: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Carry out what has changed in the file, without losing a request.",
     discussion: """
-      Reads the file again: new apps start, changed ones are rolled out, those that it does not name any more are stopped.
+      Reads the file again: new apps start, changed ones are rolled out, those that it does not name any more are stopped (also by a \
+      deploy of some of them by name).
       A file with a mistake changes nothing. lastcall diff shows before what would change. Exit code 1 when a new revision was undone.
       """)
   @OptionGroup var file: FileOption
   @OptionGroup var target: OptionalApps
 
-  func run() async throws { try await file.ask(EngineRequest(op: .deploy), of: target.apps) }
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .deploy, target.apps)) }
 }
 
 /// lastcall diff
@@ -43,7 +44,7 @@ struct Diff: AsyncParsableCommand {
   @OptionGroup var file: FileOption
   @OptionGroup var target: OptionalApps
 
-  func run() async throws { try await file.ask(EngineRequest(op: .diff), of: target.apps) }
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .diff, target.apps)) }
 }
 
 /// lastcall restart
@@ -56,7 +57,7 @@ struct Restart: AsyncParsableCommand {
   @OptionGroup var file: FileOption
   @OptionGroup var target: OptionalApps
 
-  func run() async throws { try await file.ask(EngineRequest(op: .restart), of: target.apps) }
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .restart, target.apps)) }
 }
 
 /// lastcall scale
@@ -78,9 +79,11 @@ struct Scale: AsyncParsableCommand {
   }
 
   func run() async throws {
-    for number in numbers {
-      let (app, replicas) = try Self.parse(number)
-      var request = EngineRequest(op: .scale, app: app)
+    let wishes = try numbers.map(Self.parse)
+    // Nothing is done while one of them is not known.
+    if wishes.count > 1 { _ = try await file.ask(EngineRequest(op: .ps, wishes.map(\.app))) }
+    for (app, replicas) in wishes {
+      var request = EngineRequest(op: .scale, [app])
       request.replicas = replicas
       _ = try await file.ask(request)
     }
@@ -95,7 +98,7 @@ struct Stop: AsyncParsableCommand {
   @OptionGroup var file: FileOption
   @OptionGroup var target: OptionalApps
   @Option(
-    name: .shortAndLong,
+    name: [.customShort("t", allowingJoined: true), .long],
     help: ArgumentHelp("A shorter grace in seconds; 0 kills at once. It can only be shorter than what is declared.", valueName: "seconds"))
   var time: Double?
   @Flag(help: "Wait for no drain and no hook: skip to the plan's next signal. Given again while it stops: to the one after that.")
@@ -106,10 +109,10 @@ struct Stop: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var request = EngineRequest(op: .stop)
+    var request = EngineRequest(op: .stop, target.apps)
     request.grace = time
     request.now = now
-    try await file.ask(request, of: target.apps)
+    _ = try await file.ask(request)
   }
 }
 
@@ -119,7 +122,7 @@ struct Start: AsyncParsableCommand {
   @OptionGroup var file: FileOption
   @OptionGroup var target: OptionalApps
 
-  func run() async throws { try await file.ask(EngineRequest(op: .start), of: target.apps) }
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .start, target.apps)) }
 }
 
 /// lastcall kill
@@ -136,9 +139,9 @@ struct Kill: AsyncParsableCommand {
   }
 
   func run() async throws {
-    var request = EngineRequest(op: .kill)
+    var request = EngineRequest(op: .kill, names)
     request.signal = signal
-    try await file.ask(request, of: names)
+    _ = try await file.ask(request)
   }
 }
 
@@ -150,7 +153,7 @@ struct Reload: AsyncParsableCommand {
   @OptionGroup var file: FileOption
   @OptionGroup var target: OptionalNames
 
-  func run() async throws { try await file.ask(EngineRequest(op: .reload), of: target.names) }
+  func run() async throws { _ = try await file.ask(EngineRequest(op: .reload, target.names)) }
 }
 
 /// lastcall rm
@@ -163,9 +166,9 @@ struct Remove: AsyncParsableCommand {
   @Argument(help: "The apps.", completion: AppNames.completion()) var apps: [String]
 
   func run() async throws {
-    var request = EngineRequest(op: .rm)
+    var request = EngineRequest(op: .rm, apps)
     request.force = force
-    try await file.ask(request, of: apps)
+    _ = try await file.ask(request)
   }
 }
 

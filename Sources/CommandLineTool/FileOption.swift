@@ -64,27 +64,10 @@ extension FileNaming {
     return answer
   }
 
-  /// Asks the same of each of these, one after another and up to the first failure; without names once, of all. Nothing is asked while one of
-  /// them is not known.
-  func ask(_ request: EngineRequest, of names: [String], each: (EngineAnswer) throws -> Void = { _ in }) async throws {
-    var request = request
-    if names.count > 1 { for name in names { try await checkIsKnown(name, to: request.op) } }
-    for name in names.isEmpty ? [nil] : names.map(Optional.some) {
-      request.app = name
-      try each(try await ask(request, each: each))
-    }
-  }
-
-  private func checkIsKnown(_ name: String, to operation: EngineRequest.Operation) async throws {
-    // Apps that only the file names yet.
-    if operation == .deploy || operation == .diff, try read().apps.contains(where: { $0.name == name }) { return }
-    _ = try await ask(EngineRequest(op: .ps, app: name))
-  }
-
   /// All that is known of these apps, or of all.
   func describe(_ apps: [String]) async throws -> [AppDescription] {
     var descriptions: [AppDescription] = []
-    try await ask(EngineRequest(op: .describe), of: apps) { if let description = $0.description { descriptions.append(description) } }
+    _ = try await ask(EngineRequest(op: .describe, apps)) { if let description = $0.description { descriptions.append(description) } }
     return descriptions
   }
 
@@ -117,6 +100,7 @@ enum AppNames {
       for (index, word) in words.enumerated() where word == "-f" || word == "--file" {
         if index + 1 < words.count { path = words[index + 1] }
       }
+      if let word = words.last(where: { $0.hasPrefix("-f") && $0.count > 2 }) { path = String(word.dropFirst(2)) }
       guard let file = try? AppFile(contentsOf: path, environment: ProcessInfo.processInfo.environment) else { return [] }
       return file.apps.map { $0.name + suffix }
     }

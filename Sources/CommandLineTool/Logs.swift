@@ -43,6 +43,7 @@ struct Logs: AsyncParsableCommand {
   func run() async throws {
     try file.checkExists(or: file.paths.run + "/r")
     let begin = try begin()
+    try file.checkIsKnown(target.names) { name in ReplicaLogs.all(file.paths).contains { ReplicaLogs.isMeant($0.replica, by: name) } }
     let logs = chosen()
     if logs.isEmpty, !follows { try refuse() }
     var follower: LogFollower? = nil
@@ -81,7 +82,6 @@ struct Logs: AsyncParsableCommand {
   /// Says why there is nothing to show.
   private func refuse() throws {
     let names = target.names
-    try file.checkIsKnown(names) { name in ReplicaLogs.all(file.paths).contains { ReplicaLogs.isMeant($0.replica, by: name) } }
     let whose = names.isEmpty ? "" : " of \(names.joined(separator: ", "))"
     let what =
       switch (hooks, previous) {
@@ -92,14 +92,17 @@ struct Logs: AsyncParsableCommand {
     throw CommandFailure(code: 1, message: "\(what) for \(file.path); lastcall ps shows what runs")
   }
 
-  /// What lives; what has ended when nothing does, or when that is asked for.
+  /// Of each name what lives; what has ended when nothing does, or when that is asked for.
   private func chosen() -> [ReplicaLogs] {
-    let meant = ReplicaLogs.all(file.paths).filter {
-      isMeant($0.replica) && (!hooks || $0.files(kind).contains(where: FileManager.default.fileExists(atPath:)))
+    let all = ReplicaLogs.all(file.paths)
+    let byName = target.names.isEmpty ? [all] : target.names.map { name in all.filter { ReplicaLogs.isMeant($0.replica, by: name) } }
+    let chosen = byName.flatMap { logs in
+      if hooks { return logs.filter { $0.files(kind).contains(where: FileManager.default.fileExists(atPath:)) } }
+      if previous { return logs.filter { !$0.isLiving } }
+      let living = logs.filter(\.isLiving)
+      return living.isEmpty ? logs : living
     }
-    let living = meant.filter(\.isLiving)
-    if previous { return meant.filter { !$0.isLiving } }
-    return living.isEmpty || hooks ? meant : living
+    return Dictionary(chosen.map { ($0.replica, $0) }, uniquingKeysWith: { first, _ in first }).values.sorted { $0.replica < $1.replica }
   }
 
   private func show(_ line: LogLine) {

@@ -36,8 +36,7 @@ struct Ps: AsyncParsableCommand {
   }
 
   private func show() async throws {
-    var rows: [ReplicaRow] = []
-    try await file.ask(EngineRequest(op: .ps), of: target.names) { rows += $0.rows ?? [] }
+    let rows = try await file.ask(EngineRequest(op: .ps, target.names)).rows ?? []
     if format == .json { return try Output.json(rows) }
     let isWide = format == .wide
     let more = isWide ? "REVISION KEEPER   REASON           " : ""
@@ -52,7 +51,7 @@ struct Ps: AsyncParsableCommand {
       if isWide {
         columns += [
           (row.revision.map(String.init) ?? "-").padded(to: 8), (row.keeper.map(String.init) ?? "-").padded(to: 8),
-          row.reason.padded(to: 16),
+          (row.reason ?? "-").padded(to: 16),
         ]
       }
       Output.line((columns + [row.note]).joined(separator: " "))
@@ -88,7 +87,7 @@ struct Describe: AsyncParsableCommand {
 
   private func show(_ description: AppDescription) {
     Output.line("\(description.app)")
-    let why = description.message.isEmpty ? description.reason : "\(description.reason): \(description.message)"
+    let why = [description.reason, description.message].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ": ")
     Output.line("  state      \(description.state) (\(why))")
     Output.line("  revision   \(description.revision)")
     for line in description.declared { Output.line("  \(line)") }
@@ -101,7 +100,7 @@ struct Describe: AsyncParsableCommand {
     }
     Output.line("  replicas")
     for row in description.rows {
-      let message = row.note.isEmpty ? row.reason : "\(row.reason): \(row.note)"
+      let message = [row.reason, row.note].compactMap { $0 }.filter { !$0.isEmpty }.joined(separator: ": ")
       let life = row.revision.map { " revision \($0), \(Output.age(row.age))" } ?? ""
       Output.line(
         "    \(((row.sidecar == nil ? "" : "  ") + row.name).padded(to: 15)) \(row.state.padded(to: 12))\(life) (\(message))")

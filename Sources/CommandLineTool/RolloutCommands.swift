@@ -16,7 +16,7 @@ struct RolloutCommand: AsyncParsableCommand {
     @OptionGroup var target: OptionalApps
 
     func run() async throws {
-      try await file.ask(EngineRequest(op: .status), of: target.apps)
+      _ = try await file.ask(EngineRequest(op: .status, target.apps))
       for description in try await file.describe(target.apps) {
         Output.line(
           "\(description.app): \(description.state), revision \(description.revision), \(description.ready) of \(description.replicas) ready"
@@ -35,7 +35,7 @@ struct RolloutCommand: AsyncParsableCommand {
 
     func run() async throws {
       var histories: [AppHistory] = []
-      try await file.ask(EngineRequest(op: .history), of: target.apps) { if let history = $0.history { histories.append(history) } }
+      _ = try await file.ask(EngineRequest(op: .history, target.apps)) { if let history = $0.history { histories.append(history) } }
       if format == .json { return try Output.json(histories) }
       Output.line("APP             REVISION  MADE                 CAUSE                 OUTCOME")
       for history in histories {
@@ -62,7 +62,7 @@ struct RolloutCommand: AsyncParsableCommand {
     @Argument(help: "The app.", completion: AppNames.completion()) var app: String
 
     func run() async throws {
-      var request = EngineRequest(op: .undo, app: app)
+      var request = EngineRequest(op: .undo, [app])
       request.revision = toRevision
       _ = try await file.ask(request)
     }
@@ -76,7 +76,7 @@ struct RolloutCommand: AsyncParsableCommand {
     @OptionGroup var file: FileOption
     @Argument(help: "The app.", completion: AppNames.completion()) var app: String
 
-    func run() async throws { _ = try await file.ask(EngineRequest(op: .pause, app: app)) }
+    func run() async throws { _ = try await file.ask(EngineRequest(op: .pause, [app])) }
   }
 
   /// lastcall rollout resume
@@ -85,6 +85,6 @@ struct RolloutCommand: AsyncParsableCommand {
     @OptionGroup var file: FileOption
     @Argument(help: "The app.", completion: AppNames.completion()) var app: String
 
-    func run() async throws { _ = try await file.ask(EngineRequest(op: .resume, app: app)) }
+    func run() async throws { _ = try await file.ask(EngineRequest(op: .resume, [app])) }
   }
 }

@@ -76,6 +76,24 @@ public struct EnginePaths: Sendable {
     guard lstat(path, &information) == 0, information.st_mode & S_IFMT == S_IFDIR, information.st_uid == getuid() else {
       throw EngineError("\(path) is not a directory of ours; remove it, or set LASTCALL_RUN_DIR and LASTCALL_STATE_DIR")
     }
+    // One that was there may be open to others; 0711 is what `letThrough` makes of it.
+    if information.st_mode & 0o066 != 0, chmod(path, information.st_mode & 0o711) != 0 {
+      throw EngineError("\(path) cannot be closed to others: \(SystemError(code: errno)); set LASTCALL_RUN_DIR and LASTCALL_STATE_DIR")
+    }
+    try checkParent(of: path)
+  }
+
+  /// Who could rename what is in it could put something else there.
+  private static func checkParent(of path: String) throws(EngineError) {
+    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var information = stat()
+    guard stat(parent, &information) == 0, [0, getuid()].contains(information.st_uid),
+      information.st_mode & 0o002 == 0 || information.st_mode & S_ISVTX != 0
+    else {
+      throw EngineError(
+        "\(parent) belongs to another user or may be written by all, who could replace what is in it; set LASTCALL_RUN_DIR and LASTCALL_STATE_DIR"
+      )
+    }
   }
 
   /// FNV-1a, 64 bits (Fowler, Noll, Vo): enough to tell paths apart, no secret.

@@ -18,6 +18,7 @@ extension Rollout {
     let isNew = wished.revision != from.revision
     if isNew || from.replicas == 0 { (saved.finished[wished.revision], saved.refused) = (nil, nil) }
     unsettle(at: now)
+    saved.isRepair = false
     if wished.replicas == 0 {
       saved.overdueAt = nil
       saved.begun = wished.revision
@@ -194,6 +195,7 @@ extension Rollout {
     guard let served = saved.served, served.revision != desired.revision else { return false }
     actions.append(.note(.undone(revision: desired.revision, replica: number, failure)))
     saved.desired.revision = served.revision
+    saved.isRepair = false
     saved.begun = served.revision
     saved.bounds = served.bounds
     saved.retrying = nil

@@ -73,6 +73,7 @@ extension Rollout {
     // What has served is worth going back to, and what fails from now on is restarted, not undone.
     saved.served = desired.replicas > 0 ? Saved.Served(revision: desired.revision, bounds: bounds) : nil
     if saved.crashes.failures > 0 { saved.forgetAt = now + bounds.backoff.upperBound }
-    actions.append(.note(wanted == 0 ? .stopped : .complete(revision: desired.revision)))
+    let revision = desired.revision
+    actions.append(.note(wanted == 0 ? .stopped : saved.isRepair == true ? .restored(revision: revision) : .complete(revision: revision)))
   }
 }

@@ -11,6 +11,8 @@ extension Rollout {
     public internal(set) var lastNumber = 0
     /// Whether the desired state is reached.
     public internal(set) var isSettled = true
+    /// Whether it was left by failures alone. Optional, since earlier versions did not write it.
+    var isRepair: Bool?
     /// The failures so far.
     public internal(set) var crashes: CrashLoop
     /// The revision that was complete last, and its bounds; nil when nothing has served since the app was stopped.

@@ -177,6 +177,7 @@ public struct Rollout: Sendable {
   mutating func unsettle(at now: Instant) {
     guard saved.isSettled else { return }
     saved.isSettled = false
+    saved.isRepair = true
     saved.overdueAt = wanted > 0 ? now + bounds.deadline : nil
   }
 

@@ -5,8 +5,10 @@ extension Rollout {
   public enum Note: Equatable, Sendable {
     /// A new revision is being rolled out.
     case began(revision: Int)
-    /// All replicas are of the desired revision and available, and nothing else runs.
+    /// All replicas are of the desired revision and available, and nothing else runs, as was asked for.
     case complete(revision: Int)
+    /// The same, after nothing but failures.
+    case restored(revision: Int)
     /// The new revision was given up because of that replica, and the one before serves on. `desired` and `bounds` are again its own.
     case undone(revision: Int, replica: ReplicaNumber, Failure)
     /// The app is not as desired by its deadline for want of that replica, and there is no revision to go back to; it goes on being tried.

@@ -37,9 +37,10 @@ import Testing
   @Test func noAppIsNamedAsAnothersReplicas() {
     func text(_ names: String...) -> String { "apps:\n" + names.map { "  \($0): { command: [./a] }\n" }.joined() }
     #expect(
-      mistakes(text("web", "web-2", "web-proxy", "web-b", "db-2", "web-2x")) == [
-        "lastcall.yaml:3:3: apps.web-2: web-2 is what a replica, or the proxy, of the app \"web\" is named; give one of them another name",
-        "lastcall.yaml:4:3: apps.web-proxy: web-proxy is what a replica, or the proxy, of the app \"web\" is named; give one of them another name",
+      mistakes(text("web", "web-2", "web-proxy-1", "web-b", "db-2", "web-2x", "web-3-mesh")) == [
+        "lastcall.yaml:3:3: apps.web-2: web-2 is what a replica, a sidecar or the proxy of the app \"web\" is named; give one of them another name",
+        "lastcall.yaml:4:3: apps.web-proxy-1: web-proxy-1 is what a replica, a sidecar or the proxy of the app \"web\" is named; give one of them another name",
+        "lastcall.yaml:8:3: apps.web-3-mesh: web-3-mesh is what a replica, a sidecar or the proxy of the app \"web\" is named; give one of them another name",
       ])
   }
 

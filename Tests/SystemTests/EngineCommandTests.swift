@@ -180,7 +180,19 @@ import Testing
     #expect(try await workspace.rows().map(\.state) == ["Stopped", "Stopped", "Ready"])
     // Nothing of it runs that could be told.
     #expect(try await lastcall(workspace, "kill", "one", code: 1).contains("nothing of one runs"))
-    for command in ["events", "logs", "diff", "deploy"] { try await lastcall(workspace, command, "nobody", code: 2) }
+    for command in ["events", "logs", "diff", "deploy", "ps", "describe"] {
+      try await lastcall(workspace, command, "nobody", code: 2)
+      try await lastcall(workspace, command, "three", "nobody", code: 2)
+    }
+    try await lastcall(workspace, "logs", "-f", "nobody", code: 2)
+    try await lastcall(workspace, "scale", "three=2", "nobody=2", code: 2)
+    // A name that is mistyped takes out nothing that the file does not name any more.
+    let whole = try String(contentsOfFile: workspace.directory + "/lastcall.yaml", encoding: .utf8)
+    try workspace.write("lastcall.yaml", "apps:\n" + app("one") + app("two"))
+    try await lastcall(workspace, "deploy", "tow", code: 2)
+    #expect(try await lastcall(workspace, "diff", "one").contains("- three: it would be stopped and removed"))
+    #expect(try await workspace.rows().map(\.state) == ["Stopped", "Stopped", "Ready"])
+    try workspace.write("lastcall.yaml", whole)
     #expect(try await lastcall(workspace, "logs", "--hooks", "one", code: 1).contains("no hook of one has written anything"))
     try await lastcall(workspace, "rm", "one", "two")
     try await lastcall(workspace, "down")

@@ -37,6 +37,40 @@ import Testing
     await test.down(up)
   }
 
+  /// The engine dies while a sidecar takes its time after the main program's end: the next engine does not tell that end again.
+  @Test func anEndIsToldOnceThoughTheEngineDiesBeforeTheSidecarsEnd() async throws {
+    let test = try LifecycleCase(
+      stop: "grace: 60s", more: ["sidecars:", LifecycleCase.sidecar("mesh", "life=2"), "restart: { backoff: 10ms..100ms }"])
+    let up = try await test.up()
+    let stop = try test.workspace.lastcall("stop", "web")
+    try await test.until("TERM mesh")
+    up.send(.kill)
+    _ = await up.ended()
+    _ = await stop.ended()
+    #expect(try await test.has("Exited", "web-1 ended"))
+    let again = try test.workspace.lastcall("up")
+    try await again.says("web-1-mesh ended")
+    #expect(try await eventually { (try? await rows(test).map(\.state)) == ["Stopped"] })
+    let ends = try await test.events().filter { $0.reason == "Exited" && $0.replica == "web-1" }
+    #expect(ends.map(\.message) == ["web-1 ended"] && ends.map(\.kind) == ["Normal"])
+    #expect(try await reasons(test, of: "web-1").count { $0 == "Started" } == 1)
+    await test.down(again)
+  }
+
+  /// What cannot be executed has not started.
+  @Test func whatCannotBeExecutedHasNotStarted() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("bad", "#!/nonexistent/interpreter\n")
+    chmod(workspace.directory + "/bad", 0o755)
+    try workspace.write("lastcall.yaml", "apps:\n  web:\n    kind: job\n    command: [./bad]\n    restart: { policy: never }\n")
+    let up = try workspace.lastcall("up")
+    try await up.says("JobFailed")
+    #expect(up.output.contains("Failed") && !up.output.contains("web-1 started"), "\(up.output)")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func aProgramThatEndsAtOnceHasStarted() async throws {
     let workspace = try Product.workspace()
     try workspace.write("lastcall.yaml", "apps:\n  web:\n    kind: job\n    command: ['true']\n")

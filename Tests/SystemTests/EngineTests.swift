@@ -22,9 +22,18 @@ import Testing
   @Test func socketsAndDirectoriesArePrivate() async throws {
     let workspace = try Product.workspace()
     try workspace.write("lastcall.yaml", Workspace.sleeper())
+    let run = workspace.directory + "/run"
+    let first = try workspace.lastcall("up")
+    try await first.says("RolloutComplete")
+    first.send(.int)
+    _ = await first.ended()
+    let key = run + "/" + (try #require(try FileManager.default.contentsOfDirectory(atPath: run).first))
+    chmod(key, 0o777)
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
-    let run = workspace.directory + "/run"
+    // One that was there before is closed to others.
+    var closed = stat()
+    #expect(lstat(key, &closed) == 0 && closed.st_mode & 0o777 == 0o700)
     var seen = 0
     for case let name as String in FileManager.default.enumerator(atPath: run) ?? .init() {
       var information = stat()

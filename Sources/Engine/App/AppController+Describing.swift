@@ -32,7 +32,10 @@ extension AppController {
   /// What is declared, in the file's words, and what that comes to.
   private var declaredLines: [String] {
     let summed = ["listen", "stop", "update", "restart"]
-    var lines = app.declared.filter { field in !summed.contains { field.path.hasPrefix($0 + ".") } }.map { "\($0.path): \($0.text)" }
+    let fields = app.declared.filter { field in
+      field.path.hasPrefix("stop.preStop") || !summed.contains { field.path.hasPrefix($0 + ".") }
+    }
+    var lines = fields.map { "\($0.path): \($0.text)" }
     if let listen = app.listen { lines.append("listen: \(listen.host):\(listen.port) via \(listen.via.rawValue)") }
     let like = app.stop.like.map { ", like \($0.rawValue)" } ?? ""
     lines.append("stop: \(app.redacted("\(app.stop.plan(for: ReplicaValues(port: nil)))")), grace \(app.stop.grace)\(like)")

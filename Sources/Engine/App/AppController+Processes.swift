@@ -63,7 +63,8 @@ extension AppController {
   func hasEnded(_ process: ReplicaProcess, _ number: ReplicaNumber, wasStarted: Bool) async {
     await proxy?.remove(process.name)
     let status = await process.exitStatus
-    let wasAsked = await process.wasAskedToStop
+    let isToStop = ledger.records[number]?.stop != nil
+    let wasAsked = await process.wasAskedToStop || isToStop
     if wasStarted || status != nil {
       let isFailure = status?.isSuccess != true && !wasAsked
       let words = ExitWords.of(status) + (isFailure ? lastWords(of: process.name) : "")
@@ -72,6 +73,7 @@ extension AppController {
     if let beside = ledger.sidecars[number] {
       // Their ends are told after its own.
       write()
+      await ledger.writing?.value
       let deadline = ledger.records[number]?.stop.map { Instant(nanoseconds: $0.deadline) } ?? Clock.now + process.plan.grace
       await beside.stop(deadline: deadline)
       ledger.sidecars.removeValue(forKey: number)
@@ -154,7 +156,7 @@ extension AppController {
 
   /// Follows again what lives; what ended meanwhile is told to the machine before this returns.
   func adopt(_ found: RecoveredApp) async {
-    tellOfRecovery(knewThem: found.record != nil)
+    tellOfRecovery(knewThem: found.record != nil || !found.revisions.isEmpty)
     await adoptSidecars(found.sidecars)
     for (number, record) in ledger.records {
       guard let process = ledger.processes[number] else { continue }

@@ -47,6 +47,7 @@ extension AppController {
   }
 
   private func carryOut(_ step: Declaration.Step, _ file: App, because cause: String) {
+    ledger.hasBegun = true
     switch step {
     case .begin(let replicas): begin(file, because: cause, replicas: replicas)
     case .amend(let replicas): amend(file, replicas: replicas)

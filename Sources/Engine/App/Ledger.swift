@@ -22,6 +22,8 @@ struct Ledger {
   var revisions: [Int: RevisionRecord] = [:]
   /// Whether what an earlier engine has left is looked after again.
   var isResumed = false
+  /// Whether it was carried out what the file makes of it. An app that waits for another comes to that late.
+  var hasBegun = false
   /// Stops of what serves that wait until the disk has room: what takes its place could not be started.
   var held: [ReplicaNumber] = []
   /// Whether a full stop was asked for.

@@ -52,7 +52,8 @@ extension ServiceController {
   }
 
   private func reasonOfStop(_ replica: Replica) -> String {
-    if rollout.desired.replicas == 0 { return ledger.isStopping ? "EngineStops" : "Stopped" }
+    if ledger.isStopping { return "EngineStops" }
+    if ledger.isStopped { return "Stopped" }
     if replica.isUnhealthy { return "Unhealthy" }
     return replica.revision == rollout.desired.revision ? "ScaledDown" : "Replaced"
   }
@@ -70,7 +71,7 @@ extension ServiceController {
 
   /// Why no replica runs.
   private var emptyState: ShownState {
-    if ledger.declared == nil { return ShownState("Pending", "Waiting", waitsFor) }
+    if ledger.declared == nil || isToBegin && rollout.desired.replicas == 0 { return ShownState("Pending", "Waiting", waitsFor) }
     if ledger.isStopped { return ShownState("Stopped", "StoppedByUser", "start it with: lastcall start \(app.name)") }
     if let pause = backOff { return ShownState(rollout.failuresInARow > 2 ? "CrashLoop" : "Pending", "BackOff", pause) }
     if rollout.desired.replicas == 0 { return ShownState("Stopped", "ScaledToZero", "0 replicas are wanted") }

@@ -13,12 +13,11 @@ extension ServiceController {
       self.note(
         .normal, "RolloutBegan", ledger.revisions.count <= 1 ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
     case .complete(let revision):
-      // A replica that has taken another's place after a failure is no news of a rollout.
-      if ledger.revisions[revision]?.outcome == "" || !ledger.outcomeWaiters.isEmpty {
-        let count = rollout.desired.replicas
-        self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
-      }
+      let count = rollout.desired.replicas
+      self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")
       settled(revision, "complete", .complete)
+    // A replica that has taken another's place after a failure is no news of a rollout.
+    case .restored(let revision): settled(revision, "complete", .complete)
     case .undone(let revision, let number, let failure):
       let deadline = (ledger.revisions[revision]?.spec ?? app).update.deadline
       if let spec = ledger.revisions[rollout.desired.revision]?.spec { ledger.app = spec }

@@ -74,13 +74,15 @@ actor ServiceController: AppController {
 
   /// Nobody waits for replicas that are not to come.
   private func tellProxy() {
-    // Those of an app that has not begun yet are to come.
-    let holds = rollout.desired.replicas > 0 || isNew
+    let holds = rollout.wanted > 0 || isToBegin
     guard let proxy, holds != proxyHolds else { return }
     proxyHolds = holds
     proxyWishes += 1
     Task { [wish = proxyWishes] in await proxy.hold(holds, wish: wish) }
   }
+
+  /// Whether it waits for others, and replicas are to come then.
+  var isToBegin: Bool { !ledger.hasBegun && !ledger.isStopped }
 
   private func carryOut(_ action: Rollout.Action) {
     switch action {
@@ -125,7 +127,9 @@ actor ServiceController: AppController {
 
   func start() async throws {
     try await resume()
-    if !ledger.isStopping { carryOutAtStart() }
+    guard !ledger.isStopping else { return }
+    carryOutAtStart()
+    tellProxy()
   }
 
   func restart() async -> AppOutcome {

@@ -9,22 +9,17 @@ extension Engine {
 
   /// - Parameter isTaken: whether what is sent is still taken.
   func answer(_ request: EngineRequest, isTaken: @escaping @Sendable () -> Bool, _ send: @escaping Send) async {
-    guard request.v == 1 else { return await send(EngineAnswer(end: 1, error: "this engine speaks version 1 of the protocol")) }
-    let chosen = await self.chosen(request.app)
-    guard !chosen.isEmpty || request.app == nil || request.op == .deploy || request.op == .diff else {
-      let known = controllers.map(\.name).joined(separator: ", ")
-      return await send(EngineAnswer(end: 2, error: "no app or replica is named \(request.app ?? ""); there are: \(known)"))
+    guard (1...2).contains(request.v) else {
+      return await send(EngineAnswer(end: 1, error: "this engine speaks versions 1 and 2 of the protocol"))
     }
-    if let name = request.app, Self.isForApps(request.op), let app = chosen.first?.name, app != name {
-      let text = "\(name) is a replica of \(app), and this is for apps only; to mean all of its replicas, name \(app)"
-      return await send(EngineAnswer(end: 2, error: text))
-    }
+    let targets: [Target]
+    do { targets = try await self.targets(of: request) } catch { return await send(EngineAnswer(end: 2, error: "\(error)")) }
     switch request.op {
-    case .ps, .describe, .history: await show(request, chosen, send)
+    case .ps, .describe, .history: await show(request, targets, send)
     case .deploy: await deploy(request, send)
     case .diff: await diff(request, send)
-    case .kill, .reload: await tell(request, chosen, send)
-    case .rm: await forget(request, chosen, send)
+    case .kill, .reload: await tell(request, targets, send)
+    case .rm: await forget(request, targets.map(\.controller), send)
     case .watch: await watch(after: request.after ?? .max, isTaken, send)
     case .down:
       stop(because: "lastcall down")
@@ -33,10 +28,36 @@ extension Engine {
     case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
       await untilStarted()
       // In the order of their starts: what waits for one that has failed waits for ever.
-      let ordered = order.order.compactMap { name in chosen.first { $0.name == name } }
+      let ordered = order.order.compactMap { name in targets.first { $0.controller.name == name }?.controller }
       let file = self.file
       await relay(ordered.map { controller in { await Self.change(controller, request, file) } }, of: ordered.map(\.name), send)
     }
+  }
+
+  /// An app that is meant, and the name it was meant by: its own, a replica's, or none.
+  private struct Target {
+    let controller: any AppController
+    let name: String?
+  }
+
+  /// - Throws: what is wrong with the names; nothing is done then.
+  private func targets(of request: EngineRequest) async throws(EngineError) -> [Target] {
+    if request.names.isEmpty { return controllers.map { Target(controller: $0, name: nil) } }
+    var targets: [Target] = []
+    for name in request.names {
+      let owner = await owner(of: name)
+      if let app = owner?.name, app != name, Self.isForApps(request.op) {
+        throw EngineError("\(name) is a replica of \(app), and this is for apps only; to mean all of its replicas, name \(app)")
+      }
+      if let owner {
+        targets.append(Target(controller: owner, name: name))
+      } else if request.op != .deploy, request.op != .diff {
+        // Those are about what the file names.
+        let known = controllers.map(\.name).joined(separator: ", ")
+        throw EngineError("no app or replica is named \(name); there are: \(known)")
+      }
+    }
+    return targets
   }
 
   /// What would otherwise be done to all replicas although one was named.
@@ -47,22 +68,18 @@ extension Engine {
     }
   }
 
-  /// The apps that are meant; a replica's name means its app.
-  private func chosen(_ name: String?) async -> [any AppController] {
-    guard let name else { return controllers }
-    var found: [any AppController] = []
-    for controller in controllers {
-      if controller.name == name { return [controller] }
-      if await controller.has(name) { found.append(controller) }
-    }
-    return found
+  /// The app of that name, or whose replica has it.
+  private func owner(of name: String) async -> (any AppController)? {
+    if let controller = controllers.first(where: { $0.name == name }) { return controller }
+    for controller in controllers where await controller.has(name) { return controller }
+    return nil
   }
 
   private static func change(_ controller: any AppController, _ request: EngineRequest, _ file: AppFile) async -> AppOutcome {
     switch request.op {
     case .restart:
       // What a user has stopped is started by its name alone.
-      if request.app == nil, await controller.ledger.isStopped { return .complete }
+      if request.names.isEmpty, await controller.ledger.isStopped { return .complete }
       return await controller.restart()
     case .undo: return await controller.undo(to: request.revision)
     case .pause: return await controller.pause(true)
@@ -86,9 +103,10 @@ extension Engine {
 
   // MARK: - Showing
 
-  private func show(_ request: EngineRequest, _ chosen: [any AppController], _ send: Send) async {
+  private func show(_ request: EngineRequest, _ targets: [Target], _ send: Send) async {
     var rows: [ReplicaRow] = []
-    for controller in chosen {
+    for target in targets {
+      let controller = target.controller
       switch request.op {
       case .describe:
         var answer = EngineAnswer()
@@ -98,7 +116,7 @@ extension Engine {
         var answer = EngineAnswer()
         answer.history = await controller.history()
         await send(answer)
-      default: rows += await controller.rows(of: request.app)
+      default: rows += await controller.rows(of: target.name)
       }
     }
     await send(EngineAnswer(rows: rows, end: 0))
@@ -108,15 +126,17 @@ extension Engine {
 
   private func deploy(_ request: EngineRequest, _ send: @escaping Send) async {
     do {
-      let apps = try await adopt(try reread())
-      let meant = apps.filter { request.app == nil || $0.0.name == request.app }
-      guard !meant.isEmpty else { return await send(EngineAnswer(end: 2, error: "the file names no app \(request.app ?? "")")) }
+      let (file, names) = (try reread(), request.names)
+      if let unknown = names.first(where: { name in !file.apps.contains { $0.name == name } }) {
+        throw EngineError("the file names no app \(unknown)")
+      }
+      let meant = try await adopt(file).filter { names.isEmpty || names.contains($0.0.name) }
       await relay(
         meant.map { controller, app in
           {
             await controller.bringKeepersUpToDate()
             guard await controller.isNew else {
-              return await controller.deploy(app, isNamed: request.app != nil, because: "deploy")
+              return await controller.deploy(app, isNamed: !names.isEmpty, because: "deploy")
             }
             do { try await self.begin([app.name]) } catch { return .undone("\(error)") }
             return await controller.untilSettled()
@@ -147,18 +167,19 @@ extension Engine {
   private func diff(_ request: EngineRequest, _ send: Send) async {
     do {
       let file = try reread()
-      if let name = request.app, !(file.apps.map(\.name) + controllers.map(\.name)).contains(name) {
-        return await send(EngineAnswer(end: 2, error: "the file names no app \(name), and none of that name runs"))
+      let names = request.names
+      if let unknown = names.first(where: { name in !(file.apps.map(\.name) + controllers.map(\.name)).contains(name) }) {
+        throw EngineError("the file names no app \(unknown), and none of that name runs")
       }
-      for app in file.apps where request.app == nil || app.name == request.app {
+      for app in file.apps where names.isEmpty || names.contains(app.name) {
         guard let controller = controllers.first(where: { $0.name == app.name }) else {
           await send(EngineAnswer(line: "+ \(app.name): a new app"))
           continue
         }
         for difference in await controller.changes(to: app) { await send(EngineAnswer(line: "~ \(app.name): \(difference.line)")) }
       }
-      for controller in controllers
-      where !file.apps.contains(where: { $0.name == controller.name }) && request.app ?? controller.name == controller.name {
+      // Whatever is named: a deploy takes them out.
+      for controller in controllers where !file.apps.contains(where: { $0.name == controller.name }) {
         await send(EngineAnswer(line: "- \(controller.name): it would be stopped and removed"))
       }
       await send(EngineAnswer(end: 0))
@@ -169,18 +190,19 @@ extension Engine {
 
   // MARK: - Telling and forgetting
 
-  private func tell(_ request: EngineRequest, _ chosen: [any AppController], _ send: Send) async {
+  private func tell(_ request: EngineRequest, _ targets: [Target], _ send: Send) async {
     var failures: [String] = []
-    for controller in chosen {
+    for target in targets {
+      let controller = target.controller
       if request.op == .reload {
         // Without a name it is for those that say how.
-        if request.app == nil, await controller.ledger.app.reload == nil { continue }
-        failures += await controller.reload(request.app)
+        if target.name == nil, await controller.ledger.app.reload == nil { continue }
+        failures += await controller.reload(target.name)
       } else {
         guard let signal = Signal(request.signal ?? "KILL") else {
           return await send(EngineAnswer(end: 2, error: "\(request.signal ?? "") is no signal; lastcall signals lists them"))
         }
-        if await !controller.kill(signal, request.app) { failures.append("nothing of \(controller.name) runs") }
+        if await !controller.kill(signal, target.name) { failures.append("nothing of \(controller.name) runs") }
       }
     }
     await send(EngineAnswer(end: failures.isEmpty ? 0 : 1, error: failures.isEmpty ? nil : failures.joined(separator: "\n")))

@@ -38,12 +38,14 @@ public struct EngineRequest: Codable, Sendable {
     case down
   }
 
-  /// The protocol's version.
+  /// The protocol's version that it needs: 2 with several names, of which an engine of version 1 would take the first.
   public var v = 1
   /// What is asked.
   public var op: Operation
   /// The app or replica meant; nil means all.
   public var app: String?
+  /// Further ones.
+  public var more: [String]?
   /// How many replicas, for scale.
   public var replicas: Int?
   /// Which revision, for undo; nil is the one before.
@@ -59,11 +61,16 @@ public struct EngineRequest: Codable, Sendable {
   /// Whether to stop first, for rm.
   public var force: Bool?
 
-  /// A request.
-  public init(op: Operation, app: String? = nil) {
+  /// A request about these apps or replicas, or about all.
+  public init(op: Operation, _ names: [String] = []) {
     self.op = op
-    self.app = app
+    app = names.first
+    guard names.count > 1 else { return }
+    (v, more) = (2, Array(names.dropFirst()))
   }
+
+  /// The apps or replicas meant; all without any.
+  var names: [String] { [app].compactMap { $0 } + (more ?? []) }
 }
 
 /// What an engine answers: any number of lines, the last with `end`.
@@ -125,8 +132,8 @@ public struct ReplicaRow: Codable, Sendable {
   public var restarts: Int?
   /// While it drains or ends: whether it still passes its readiness check, as `serving` of an EndpointSlice says (KEP-1672).
   public var serving: Bool?
-  /// Why it is in that state, in one word (`ShownState`).
-  public var reason: String
+  /// Why it is in that state, in one word (`ShownState`); nil of an engine that does not say.
+  public var reason: String?
   /// Its own status, or why it is in that state.
   public var message: String
 
@@ -190,8 +197,8 @@ public struct AppDescription: Codable, Sendable {
   public var app: String
   /// Running, Stopped, Pending, CrashLoop, …
   public var state: String
-  /// Why, in one word (`ShownState`).
-  public var reason: String
+  /// Why, in one word (`ShownState`); nil of an engine that does not say.
+  public var reason: String?
   /// Why.
   public var message: String
   /// The revision that is wanted.

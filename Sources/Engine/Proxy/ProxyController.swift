@@ -19,6 +19,7 @@ actor ProxyController {
   /// Whether requests wait for a replica: not while none is to come. The last wish counts, in whatever order they arrive.
   private var holds = true
   private var lastWish = 0
+  private var isTellingWish = false
   /// A new proxy is being told the members; no other change may come in between.
   private var telling: Task<Void, Never>?
 
@@ -90,7 +91,11 @@ actor ProxyController {
     members[replica] = port
     await telling?.value
     guard members[replica] == port, let process else { return }
-    do { try await process.add(replica, port: port) } catch {
+    do {
+      try await process.add(replica, port: port)
+      // Who is added is waited for, unless its app was stopped meanwhile.
+      if !holds { await tellWish() }
+    } catch {
       if case IngressError.refused? = error as? IngressError { throw error }
       // It is gone, or as good as gone; who takes its place is told all members.
       await process.stop(deadline: Clock.now)
@@ -111,7 +116,19 @@ actor ProxyController {
     guard wish > lastWish else { return }
     (lastWish, self.holds) = (wish, holds)
     await telling?.value
-    if lastWish == wish { try? await process?.hold(holds) }
+    await tellWish()
+  }
+
+  /// Says it until what was said last is what is wished.
+  private func tellWish() async {
+    if isTellingWish { return }
+    isTellingWish = true
+    defer { isTellingWish = false }
+    var said: Bool?
+    while said != holds {
+      said = holds
+      try? await process?.hold(holds)
+    }
   }
 
   /// Waits no longer for what is in flight on a replica.
@@ -169,6 +186,7 @@ actor ProxyController {
     }
     self.telling = telling
     await telling.value
+    self.telling = nil
     await follow(process)
   }
 

@@ -96,7 +96,10 @@ extension ReplicaProcess {
     if !directory.exists, let keeper = LivingKeepers.lost(context.paths)[name] { return await follow(lost: keeper) }
     var pause = TimeSpan.milliseconds(1)
     let limit = Clock.now + Self.answerBound
-    if let processes = directory.processes() { (main, mainStart) = (processes.main, processes.mainStart) }
+    if let processes = directory.processes() {
+      (main, mainStart) = (processes.main, processes.mainStart)
+      identity = ProcessIdentity(pid: processes.keeper, startTime: processes.keeperStart)
+    }
     while directory.isHeld {
       if let link = try? await KeeperLink.connect(directory.socket, after: 0, inbox.put) { return keep(link) }
       let processes = directory.processes()

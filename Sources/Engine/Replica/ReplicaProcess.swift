@@ -163,7 +163,9 @@ actor ReplicaProcess {
       lastSequence = sequence
     }
     // Told before anything that follows from it.
-    if let news = message.news(of: name) { await report(news.kind, news.reason, news.text, message) }
+    if let news = message.news(of: name), message.event != "started" || !hasStarted {
+      await report(news.kind, news.reason, news.text, message)
+    }
     switch message.event {
     case "started":
       main = message.pid ?? main
@@ -231,7 +233,7 @@ actor ReplicaProcess {
     await endCustody()
     if let record = directory.exit() {
       // It may have ended before it could tell anything.
-      if !hasStarted, identity != nil { await reportStart() }
+      if !hasStarted, !wasReady, identity != nil, record.pid ?? 0 > 0 { await reportStart() }
       exitStatus = record.exitStatus ?? exitStatus
     } else if !saidEnd {
       endedByItself = turn?.hasCome != true
@@ -260,8 +262,8 @@ actor ReplicaProcess {
 
   /// Says what its keeper had no time to say.
   func reportStart() async {
-    hasStarted = true
     await report(.normal, "Started", "\(name) started", key: key("started"))
+    hasStarted = true
   }
 
   /// The key of the event that says how it ended.
