@@ -81,7 +81,7 @@ struct Scale: AsyncParsableCommand {
   func run() async throws {
     let wishes = try numbers.map(Self.parse)
     // Nothing is done while one of them is not known.
-    if wishes.count > 1 { _ = try await file.ask(EngineRequest(op: .ps, wishes.map(\.app))) }
+    if wishes.count > 1 { _ = try await file.ask(EngineRequest(op: .history, wishes.map(\.app))) }
     for (app, replicas) in wishes {
       var request = EngineRequest(op: .scale, [app])
       request.replicas = replicas

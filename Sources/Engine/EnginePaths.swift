@@ -20,6 +20,9 @@ public struct EnginePaths: Sendable {
   /// The longest path that leaves room for a replica's socket in 107 bytes (unix(7)).
   private static let longestRun = 107 - "/r/12345678901234567890123456789012345678901-123456/control.sock".utf8.count
 
+  /// Where the run directory is when there is no better place.
+  private static var fallback: String { "/tmp/lastcall-\(getuid())" }
+
   /// The directories for an app file.
   ///
   /// - Parameters:
@@ -32,7 +35,7 @@ public struct EnginePaths: Sendable {
     func named(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
     var base = named("LASTCALL_RUN_DIR") ?? (user == 0 ? "/run/lastcall" : environment["XDG_RUNTIME_DIR"].map { $0 + "/lastcall" })
     if (base ?? "").utf8.count + 1 + key.utf8.count > Self.longestRun { base = nil }
-    run = (base ?? "/tmp/lastcall-\(user)") + "/" + key
+    run = (base ?? Self.fallback) + "/" + key
     let home = environment["HOME"] ?? "/"
     let stateBase =
       named("LASTCALL_STATE_DIR")
@@ -45,6 +48,9 @@ public struct EnginePaths: Sendable {
 
   /// Makes the directories, 0700, and refuses what another user could have put there.
   func create() throws(EngineError) {
+    // In /tmp somebody else could have made it before, and replace what is in it.
+    let fallback = URL(fileURLWithPath: run).deletingLastPathComponent().path
+    if fallback == Self.fallback { try Self.createPrivate(fallback) }
     for directory in [run, run + "/r", state] { try Self.createPrivate(directory) }
   }
 
@@ -77,22 +83,8 @@ public struct EnginePaths: Sendable {
       throw EngineError("\(path) is not a directory of ours; remove it, or set LASTCALL_RUN_DIR and LASTCALL_STATE_DIR")
     }
     // One that was there may be open to others; 0711 is what `letThrough` makes of it.
-    if information.st_mode & 0o066 != 0, chmod(path, information.st_mode & 0o711) != 0 {
+    if information.st_mode & 0o066 != 0, chmod(path, 0o700) != 0 {
       throw EngineError("\(path) cannot be closed to others: \(SystemError(code: errno)); set LASTCALL_RUN_DIR and LASTCALL_STATE_DIR")
-    }
-    try checkParent(of: path)
-  }
-
-  /// Who could rename what is in it could put something else there.
-  private static func checkParent(of path: String) throws(EngineError) {
-    let parent = URL(fileURLWithPath: path).deletingLastPathComponent().path
-    var information = stat()
-    guard stat(parent, &information) == 0, [0, getuid()].contains(information.st_uid),
-      information.st_mode & 0o002 == 0 || information.st_mode & S_ISVTX != 0
-    else {
-      throw EngineError(
-        "\(parent) belongs to another user or may be written by all, who could replace what is in it; set LASTCALL_RUN_DIR and LASTCALL_STATE_DIR"
-      )
     }
   }
 

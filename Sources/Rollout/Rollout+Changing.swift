@@ -195,7 +195,8 @@ extension Rollout {
     guard let served = saved.served, served.revision != desired.revision else { return false }
     actions.append(.note(.undone(revision: desired.revision, replica: number, failure)))
     saved.desired.revision = served.revision
-    saved.isRepair = false
+    // What was asked for is not reached.
+    saved.isRepair = true
     saved.begun = served.revision
     saved.bounds = served.bounds
     saved.retrying = nil

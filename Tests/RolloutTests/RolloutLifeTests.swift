@@ -38,6 +38,40 @@ import Testing
     #expect(app.rollout.isComplete)
   }
 
+  // MARK: - What is told of the end
+
+  /// Only what was asked for is complete; what takes the place of a failure is not told as a rollout.
+  @Test func whatFailsIsRestoredAndWhatIsAskedForIsComplete() throws {
+    var app = TestApp()
+    app.up(2)
+    app.ends(1, .failed)
+    app.pass(.seconds(2))
+    app.ready(3)
+    #expect(app.notes == [.restored(revision: 1)])
+    app.ends(2, .failed)
+    app.want(3, 1)
+    app.pass(.seconds(10))
+    var notes: [Rollout.Note] = []
+    for number in app.numbers where number > 3 {
+      app.ready(number)
+      notes += app.notes
+    }
+    #expect(app.rollout.isComplete && notes == [.complete(revision: 1)], "\(app.rollout.replicas)")
+    // Over an engine's death, and written by a version that did not know of it.
+    app.ends(app.numbers[0], .failed)
+    let text = String(decoding: try JSONEncoder().encode(app.rollout.saved), as: UTF8.self)
+    #expect(text.contains("\"isRepair\":true"))
+    let older = text.replacingOccurrences(of: "\"isRepair\":true,", with: "").replacingOccurrences(of: ",\"isRepair\":true", with: "")
+    for (text, note) in [(text, Rollout.Note.restored(revision: 1)), (older, .complete(revision: 1))] {
+      let saved = try JSONDecoder().decode(Rollout.Saved.self, from: Data(text.utf8))
+      var again = Rollout(restoring: saved, replicas: app.rollout.replicas, at: app.now)
+      let later = app.now + .seconds(100)
+      let started = again.handle(.clock, at: later).compactMap { if case .start(let number, _) = $0 { number } else { nil } }
+      let notes = try #require(started.first.map { again.handle(.ready($0), at: later) })
+      #expect(notes.contains(.note(note)), "\(notes)")
+    }
+  }
+
   // MARK: - Endings
 
   @Test func whatEndsForGoodIsNotReplaced() {

@@ -89,7 +89,7 @@ import Testing
     #expect(app.stops == [3])
     app.ends(3)
     #expect(app.numbers == [1, 2] && app.rollout.isComplete)
-    #expect(app.notes == [.complete(revision: 1)])
+    #expect(app.notes == [.restored(revision: 1)])
   }
 
   @Test func aRevisionThatCrashesOrFailsItsSettleIsUndone() {

@@ -50,17 +50,4 @@ import Testing
     try FileManager.default.createSymbolicLink(atPath: run, withDestinationPath: workspace.directory + "/elsewhere")
     try await isRefused(workspace, "\(run) is not a directory of ours; remove it")
   }
-
-  @Test func aDirectoryThatAllCouldReplaceIsRefused() async throws {
-    let (workspace, run, _) = try await used()
-    chmod((run as NSString).deletingLastPathComponent, 0o777)
-    try await isRefused(workspace, "may be written by all")
-    let sticky = try await used()
-    chmod((sticky.run as NSString).deletingLastPathComponent, 0o1777)
-    let up = try sticky.workspace.lastcall("up")
-    try await up.says("RolloutComplete")
-    up.send(.int)
-    #expect(await up.ended() == .code(0), "\(up.output)")
-    await sticky.workspace.remove()
-  }
 }

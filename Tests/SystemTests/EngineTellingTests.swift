@@ -65,7 +65,7 @@ import Testing
     try workspace.write("lastcall.yaml", "apps:\n  web:\n    kind: job\n    command: [./bad]\n    restart: { policy: never }\n")
     let up = try workspace.lastcall("up")
     try await up.says("JobFailed")
-    #expect(up.output.contains("Failed") && !up.output.contains("web-1 started"), "\(up.output)")
+    #expect(up.output.contains("Failed           web-1 did not start: ") && !up.output.contains("web-1 started"), "\(up.output)")
     up.send(.int)
     #expect(await up.ended() == .code(0), "\(up.output)")
     await workspace.remove()

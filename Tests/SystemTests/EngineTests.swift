@@ -28,12 +28,18 @@ import Testing
     first.send(.int)
     _ = await first.ended()
     let key = run + "/" + (try #require(try FileManager.default.contentsOfDirectory(atPath: run).first))
-    chmod(key, 0o777)
+    let state = workspace.directory + "/state"
+    let ours = [key, key + "/r", state + "/" + (try #require(try FileManager.default.contentsOfDirectory(atPath: state).first))]
+    let database = ours[2] + "/state.sqlite"
+    for path in ours { chmod(path, 0o777) }
+    chmod(database, 0o644)
     let up = try workspace.lastcall("up")
     try await up.says("RolloutComplete")
     // One that was there before is closed to others.
-    var closed = stat()
-    #expect(lstat(key, &closed) == 0 && closed.st_mode & 0o777 == 0o700)
+    for (path, mode) in ours.map({ ($0, 0o700) }) + ["", "-wal", "-shm"].map({ (database + $0, 0o600) }) {
+      var closed = stat()
+      #expect(lstat(path, &closed) == 0 && Int(closed.st_mode) & 0o777 == mode, "\(path)")
+    }
     var seen = 0
     for case let name as String in FileManager.default.enumerator(atPath: run) ?? .init() {
       var information = stat()

@@ -47,6 +47,53 @@ import Testing
     await workspace.remove()
   }
 
+  /// Requests wait for an app that waits for another, also after an engine died in the middle of a `down`; stopping it answers them.
+  @Test func requestsWaitForAnAppThatIsToCome() async throws {
+    let workspace = try Product.workspace()
+    let port = try freePort()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, -m, http.server, --bind, 127.0.0.1, $PORT]
+          listen: { port: \(port), via: proxy }
+          after: base
+          update: { settle: 0s }
+        base:
+          command: [sh, -c, 'trap "sleep 2; exit" TERM; while :; do sleep 0.1; done']
+          ready: { exec: [test, -e, ready], every: 20ms }
+          update: { settle: 0s }
+      """)
+    try workspace.write("ready", "")
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete", times: 2)
+    let down = try workspace.lastcall("down")
+    try await up.says("Stopping replica base-1")
+    up.send(.kill)
+    for run in [up, down] { _ = await run.ended() }
+    try FileManager.default.removeItem(atPath: workspace.directory + "/ready")
+    let again = try workspace.lastcall("up")
+    #expect(try await eventually { (try? await workspace.rows().first { $0.name == "web" }?.state) == "Pending" })
+    let curl = { try workspace.start("/usr/bin/curl", ["-sS", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1:\(port)/"]) }
+    let held = try curl()
+    try workspace.write("ready", "")
+    #expect(await held.ended() == .code(0) && held.output == "200", "\(held.output)")
+    again.send(.int)
+    #expect(await again.ended() == .code(0), "\(again.output)")
+    try FileManager.default.removeItem(atPath: workspace.directory + "/ready")
+    let third = try workspace.lastcall("up")
+    try await third.says("base-")
+    let waiting = try curl()
+    let stop = try workspace.lastcall("stop", "web")
+    #expect(await stop.ended() == .code(0), "\(stop.output)")
+    #expect(await waiting.ended() == .code(0) && waiting.output == "503", "\(waiting.output)")
+    #expect(try await workspace.rows().first?.state == "Stopped")
+    third.send(.int)
+    #expect(await third.ended() == .code(0), "\(third.output)")
+    await workspace.remove()
+  }
+
   @Test func aFailedJobHoldsEveryDeployUntilItHasDoneItsWork() async throws {
     let workspace = try Product.workspace()
     try after(workspace, code: 0)

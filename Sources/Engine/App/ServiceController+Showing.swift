@@ -71,8 +71,8 @@ extension ServiceController {
 
   /// Why no replica runs.
   private var emptyState: ShownState {
-    if ledger.declared == nil || isToBegin && rollout.desired.replicas == 0 { return ShownState("Pending", "Waiting", waitsFor) }
     if ledger.isStopped { return ShownState("Stopped", "StoppedByUser", "start it with: lastcall start \(app.name)") }
+    if ledger.declared == nil || isToBegin && rollout.desired.replicas == 0 { return ShownState("Pending", "Waiting", waitsFor) }
     if let pause = backOff { return ShownState(rollout.failuresInARow > 2 ? "CrashLoop" : "Pending", "BackOff", pause) }
     if rollout.desired.replicas == 0 { return ShownState("Stopped", "ScaledToZero", "0 replicas are wanted") }
     if rollout.hasFailedForGood {

@@ -176,6 +176,9 @@ actor ServiceController: AppController {
     }
     if wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
     ledger.isStopped = true
+    // Whose turn has not come has no proxy yet, and connections wait for one.
+    if isNew { try? await resume() }
+    tellProxy()
     if let grace { shorten(to: app.stopOrder.deadline(grace: grace, at: Clock.now)) }
     await stopReplicas()
     forgetShortening()

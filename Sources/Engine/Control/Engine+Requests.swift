@@ -19,7 +19,9 @@ extension Engine {
     case .deploy: await deploy(request, send)
     case .diff: await diff(request, send)
     case .kill, .reload: await tell(request, targets, send)
-    case .rm: await forget(request, targets.map(\.controller), send)
+    case .rm:
+      let inOrder = order.order.reversed().compactMap { name in targets.first { $0.controller.name == name }?.controller }
+      await forget(request, inOrder, send)
     case .watch: await watch(after: request.after ?? .max, isTaken, send)
     case .down:
       stop(because: "lastcall down")
@@ -28,7 +30,9 @@ extension Engine {
     case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
       await untilStarted()
       // In the order of their starts: what waits for one that has failed waits for ever.
-      let ordered = order.order.compactMap { name in targets.first { $0.controller.name == name }?.controller }
+      let inOrder = order.order.compactMap { name in targets.first { $0.controller.name == name }?.controller }
+      // Who is stopped is stopped before what it came after, as by `down`.
+      let ordered = request.op == .stop ? inOrder.reversed() : inOrder
       let file = self.file
       await relay(ordered.map { controller in { await Self.change(controller, request, file) } }, of: ordered.map(\.name), send)
     }
@@ -50,6 +54,7 @@ extension Engine {
         throw EngineError("\(name) is a replica of \(app), and this is for apps only; to mean all of its replicas, name \(app)")
       }
       if let owner {
+        if targets.contains(where: { $0.name == name }) { continue }
         targets.append(Target(controller: owner, name: name))
       } else if request.op != .deploy, request.op != .diff {
         // Those are about what the file names.
@@ -63,7 +68,7 @@ extension Engine {
   /// What would otherwise be done to all replicas although one was named.
   private static func isForApps(_ op: EngineRequest.Operation) -> Bool {
     switch op {
-    case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status, .rm, .deploy: true
+    case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status, .rm, .deploy, .history: true
     default: false
     }
   }

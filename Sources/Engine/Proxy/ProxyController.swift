@@ -19,6 +19,7 @@ actor ProxyController {
   /// Whether requests wait for a replica: not while none is to come. The last wish counts, in whatever order they arrive.
   private var holds = true
   private var lastWish = 0
+  private var hasWish = false
   private var isTellingWish = false
   /// A new proxy is being told the members; no other change may come in between.
   private var telling: Task<Void, Never>?
@@ -119,14 +120,14 @@ actor ProxyController {
     await tellWish()
   }
 
-  /// Says it until what was said last is what is wished.
+  /// Says what is wished, once more for whatever came while it was being said.
   private func tellWish() async {
+    hasWish = true
     if isTellingWish { return }
     isTellingWish = true
     defer { isTellingWish = false }
-    var said: Bool?
-    while said != holds {
-      said = holds
+    while hasWish {
+      hasWish = false
       try? await process?.hold(holds)
     }
   }

@@ -30,7 +30,9 @@ extension KeeperMessage {
         kind: .warning, reason: "LogDropped",
         text: "\(lines.map { "\($0) lines" } ?? "lines") of its output could not be written: \(cause); free some space")
     case "logResumed": News(kind: .normal, reason: "LogResumed", text: "its output is written again")
-    case "failed": News(kind: .warning, reason: "Failed", text: "\(command ?? "the command"): \(reason ?? "cannot be executed")")
+    case "failed":
+      News(
+        kind: .warning, reason: "Failed", text: "\(replica) did not start: \(command ?? "the command"): \(reason ?? "cannot be executed")")
     case "unkillable":
       News(kind: .warning, reason: "Unkillable", text: "something of it does not end even by KILL; it is not waited for")
     case "notSignalled":

@@ -77,7 +77,7 @@ struct ReplicaDirectory: Sendable {
   /// The last line of what the keeper said on its standard error.
   func lastWords() -> String? {
     guard let text = try? String(contentsOfFile: keeperLog, encoding: .utf8) else { return nil }
-    return text.split(separator: "\n").last.map(String.init)
+    return text.split(separator: "\n").last.map { String($0.hasPrefix("lastcall-init: ") ? $0.dropFirst(15) : $0) }
   }
 }
 

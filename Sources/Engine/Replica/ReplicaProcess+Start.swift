@@ -96,14 +96,11 @@ extension ReplicaProcess {
     if !directory.exists, let keeper = LivingKeepers.lost(context.paths)[name] { return await follow(lost: keeper) }
     var pause = TimeSpan.milliseconds(1)
     let limit = Clock.now + Self.answerBound
-    if let processes = directory.processes() {
-      (main, mainStart) = (processes.main, processes.mainStart)
-      identity = ProcessIdentity(pid: processes.keeper, startTime: processes.keeperStart)
-    }
+    know(directory.processes())
     while directory.isHeld {
       if let link = try? await KeeperLink.connect(directory.socket, after: 0, inbox.put) { return keep(link) }
       let processes = directory.processes()
-      (main, mainStart) = (processes?.main ?? 0, processes?.mainStart)
+      know(processes)
       // A keeper that was forked just before its engine died needs a moment; one that is gone never answers.
       if processes != nil, processes?.livingKeeper == nil { break }
       if Clock.now > limit { break }
@@ -111,6 +108,11 @@ extension ReplicaProcess {
       pause = min(pause + pause, .milliseconds(50))
     }
     await keeperEnded()
+  }
+
+  private func know(_ processes: ReplicaProcesses?) {
+    (main, mainStart) = (processes?.main ?? 0, processes?.mainStart)
+    if let processes { identity = ProcessIdentity(pid: processes.keeper, startTime: processes.keeperStart) }
   }
 
   /// How long a keeper may take to answer an engine that has come back.

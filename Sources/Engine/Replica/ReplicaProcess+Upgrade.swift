@@ -21,7 +21,7 @@ extension ReplicaProcess {
   /// Has the keeper become the lastcall-keeper that is installed now, if it is another one; its program does not notice.
   func bringKeeperUpToDate() async {
     // What ends anyway ends as it is, and without its directory the keeper could not be found again.
-    guard let link, let identity, main > 0, request == nil, !isOver, directory.hasSocket else { return }
+    guard let link, let identity, hasGreeted, main > 0, request == nil, !isOver, directory.hasSocket else { return }
     guard upgrade.next(running: FileIdentity("/proc/\(identity.pid)/exe"), installed: FileIdentity(context.keeperBinary)) else { return }
     link.upgrade(to: context.keeperBinary)
   }

@@ -26,10 +26,14 @@ actor ReplicaProcess {
   var mainStart: UInt64?
   private(set) var statusText = ""
   var link: KeeperLink?
-  /// Which process the keeper is; nil until it has answered.
+  /// Which process the keeper is, once that is known.
   var identity: ProcessIdentity?
+  /// Whether it has said who it is.
+  private(set) var hasGreeted = false
   /// Its keeper, when that cannot be reached any more.
   var lost: ProcessIdentity?
+  /// Whether its keeper has said that it could not be executed.
+  private var hasToldFailure = false
   /// Whether its keeper has said that nothing of it is left.
   private var saidEnd = false
   private var lastSequence: Int64 = 0
@@ -194,6 +198,7 @@ actor ReplicaProcess {
       exitStatus = message.exitStatus
       endedByItself = turn?.hasCome != true
       wakeTurnWaiters()
+    case "failed": hasToldFailure = true
     case "ended": saidEnd = true
     case "fdStored":
       hasStored = true
@@ -203,6 +208,7 @@ actor ReplicaProcess {
   }
 
   private func greeted(_ message: KeeperMessage) async {
+    hasGreeted = true
     keeper = message.keeper ?? keeper
     main = message.main ?? main
     mainStart = message.mainStart ?? mainStart
@@ -232,8 +238,7 @@ actor ReplicaProcess {
     link?.close()
     await endCustody()
     if let record = directory.exit() {
-      // It may have ended before it could tell anything.
-      if !hasStarted, !wasReady, identity != nil, record.pid ?? 0 > 0 { await reportStart() }
+      await tellLate(record)
       exitStatus = record.exitStatus ?? exitStatus
     } else if !saidEnd {
       endedByItself = turn?.hasCome != true
@@ -241,6 +246,16 @@ actor ReplicaProcess {
     }
     await clearContainer()
     over()
+  }
+
+  /// Tells what its keeper may have had no time to tell.
+  private func tellLate(_ record: KeeperMessage) async {
+    if record.pid == 0 {
+      guard !hasToldFailure, identity != nil, let words = directory.lastWords() else { return }
+      await report(.warning, "Failed", "\(name) did not start: \(words)", key: key("failed"))
+    } else if !hasStarted, !wasReady, identity != nil {
+      await reportStart()
+    }
   }
 
   /// Takes in who keeps it and who its program is, when nobody can be asked.

@@ -1,5 +1,6 @@
 import Foundation
 import GRDB
+import Linux
 import Rollout
 
 /// The tables, and what each change does to them.
@@ -20,6 +21,7 @@ enum StateSchema {
     configuration.busyMode = .timeout(10)
     var file = stat()
     if lstat(path, &file) == 0, file.st_mode & S_IFMT != S_IFREG { throw EngineError("\(path) is not a file of ours; remove it") }
+    try makePrivate(path)
     do {
       let queue = try DatabaseQueue(path: path, configuration: configuration)
       try migrator.migrate(queue)
@@ -31,6 +33,14 @@ enum StateSchema {
         run directory then, and replaced by what the file says
         """)
     }
+  }
+
+  /// SQLite gives what it makes beside the database (-wal, -shm) the database's own mode (os_unix.c, findCreateFileMode).
+  private static func makePrivate(_ path: String) throws {
+    let descriptor = try Path(string: path).open(O_RDWR | O_CREAT | O_NOFOLLOW)
+    defer { descriptor.close() }
+    var file = stat()
+    if fstat(descriptor.number, &file) == 0, file.st_uid == getuid(), file.st_mode & 0o077 != 0 { fchmod(descriptor.number, 0o600) }
   }
 
   private static var migrator: DatabaseMigrator {
