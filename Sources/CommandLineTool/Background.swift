@@ -22,7 +22,13 @@ struct Background {
       try await Task.sleep(nanoseconds: pause)
       pause = min(pause * 2, 100_000_000)
     }
+    defer { tell(pid) }
     _ = try await file.ask(EngineRequest(op: .status))
+  }
+
+  /// Says so also when not all is up: the rest runs.
+  private func tell(_ pid: Int32) {
+    if ProcessRecord(pid: pid)?.isZombie ?? true { return }
     Output.line("the engine is process \(pid); its output is in \(log); stop everything with: lastcall down -f \(file.path)")
   }
 

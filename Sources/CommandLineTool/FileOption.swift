@@ -58,10 +58,18 @@ extension FileNaming {
         try each(line)
       }
     } catch let error as EngineError {
-      throw CommandFailure(code: 3, message: error.description)
+      throw CommandFailure(code: 3, message: error.description + whatIsLeft)
     }
     if let code = answer.end, code != 0 { throw CommandFailure(code: Int32(code), message: answer.error ?? "it failed") }
     return answer
+  }
+
+  /// What a killed engine has left, for the end of a sentence that says that none runs.
+  private var whatIsLeft: String {
+    let names = Leftovers.living(paths)
+    let more = names.count > 5 ? ", …" : ""
+    return names.isEmpty
+      ? "" : "; an engine that was killed has left these, which go on and are taken over: \(names.prefix(5).joined(separator: ", "))\(more)"
   }
 
   /// All that is known of these apps, or of all.

@@ -10,6 +10,8 @@ public actor Engine {
   /// What is carried out now.
   private(set) var file: AppFile
   private let environment: [String: String]
+  /// When the last signal that asked for a stop came.
+  private var lastInterrupt = Instant(nanoseconds: 0)
   private let hadTerminal: Bool
   let context: EngineContext
   private let lock: EngineLock
@@ -189,13 +191,22 @@ public actor Engine {
   public func signalled(_ arrival: Signals.Arrival) async {
     switch arrival.signal {
     case .chld: await context.children.reap()
-    // One that a process sent may be a wrapper's copy of the same Ctrl-C.
-    case .int where stopping != nil && arrival.fromTerminal: await escalate()
+    case .int where stopping != nil: if !isCopy(arrival) { await escalate() }
     case .hup where !hasLostTerminal: await reload()
-    case .int, .term, .hup: stop(because: "\(arrival.signal)")
+    case .int, .term, .hup:
+      lastInterrupt = Clock.now
+      stop(because: "\(arrival.signal)")
     default: break
     }
   }
+
+  /// Whether a process that got the same Ctrl-C as we has passed it on, as wrappers do at once.
+  private func isCopy(_ arrival: Signals.Arrival) -> Bool {
+    defer { lastInterrupt = Clock.now }
+    return !arrival.fromTerminal && Clock.now - lastInterrupt < Self.copyWindow
+  }
+
+  private static let copyWindow = TimeSpan.milliseconds(500)
 
   /// Whether the terminal that we were started on is gone: opening it fails then (tty(4): ENXIO).
   private var hasLostTerminal: Bool {

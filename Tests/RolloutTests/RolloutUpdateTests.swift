@@ -225,7 +225,7 @@ import Testing
     app.up(2)
     app.feed(.pause)
     app.want(2, 2)
-    #expect(app.starts == [] && app.notes == [] && !app.rollout.isComplete)
+    #expect(app.starts == [] && app.notes == [.paused] && !app.rollout.isComplete)
     app.want(3, 2)
     #expect(app.startedRevisions == [1] && app.notes == [.scaled(from: 2, to: 3)])
     app.want(1, 2)

@@ -214,6 +214,67 @@ import Testing
     await workspace.remove()
   }
 
+  /// None wanted is none until the app is named, whoever deploys or restarts all, and over the engine's death.
+  @Test func scaledToZeroStaysSo() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000, "    replicas: 2\n")
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    try await lastcall(workspace, "scale", "web=0")
+    for command in ["deploy", "restart"] { try await lastcall(workspace, command) }
+    #expect(try await workspace.rows().map(\.state) == ["Stopped"])
+    up.send(.kill)
+    _ = await up.ended()
+    try await lastcall(workspace, "up", "-d")
+    #expect(try await workspace.rows().map(\.state) == ["Stopped"])
+    #expect(try await lastcall(workspace, "start", "web").contains("starting 2 replicas"))
+    #expect(try await workspace.rows().map(\.state) == ["Ready", "Ready"])
+    let down = try await lastcall(workspace, "down")
+    #expect(down.contains("Stopping replica web-") && down.contains("everything has stopped"), "\(down)")
+    await workspace.remove()
+  }
+
+  /// `diff` says what `deploy` would do, also after a revision was undone.
+  @Test func diffSaysWhatADeployWouldDoAfterAnUndo() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000)
+    try await lastcall(workspace, "up", "-d")
+    let good = try String(contentsOfFile: workspace.directory + "/lastcall.yaml", encoding: .utf8)
+    try workspace.write("lastcall.yaml", good.replacingOccurrences(of: "sleep 1000", with: "exit 1"))
+    try await lastcall(workspace, "deploy", code: 1)
+    #expect(try await lastcall(workspace, "diff") == "~ web: command: [sh, -c, 'exit 1'], was [sh, -c, 'sleep 1000']\n")
+    let pid = try await workspace.rows().map(\.pid)
+    try workspace.write("lastcall.yaml", good)
+    #expect(try await lastcall(workspace, "diff").isEmpty)
+    try await lastcall(workspace, "deploy")
+    #expect(try await workspace.rows().map(\.pid) == pid)
+    try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
+  /// Who asks while no engine runs hears what goes on, and who waits for a paused rollout what it waits for.
+  @Test func whatGoesOnAndWhatIsWaitedForIsSaid() async throws {
+    let workspace = try Product.workspace()
+    try file(workspace, seconds: 1000)
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    up.send(.kill)
+    _ = await up.ended()
+    let ps = try await lastcall(workspace, "ps", code: 3)
+    #expect(ps.contains("start it with: lastcall up") && ps.contains("go on and are taken over: web-1"), "\(ps)")
+    try await lastcall(workspace, "up", "-d")
+    try await lastcall(workspace, "rollout", "pause", "web")
+    try file(workspace, seconds: 2000)
+    let deploy = try workspace.lastcall("deploy")
+    try await deploy.says("old replicas are not replaced until: lastcall rollout resume web")
+    try await lastcall(workspace, "rollout", "resume", "web")
+    #expect(await deploy.ended() == .code(0), "\(deploy.output)")
+    try await lastcall(workspace, "kill", "-s", "CONT", "web")
+    #expect(try await lastcall(workspace, "events", "-n", "5").contains("CONT was sent to web-2"))
+    try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
   @Test func theUnitIsWhatSystemdNeeds() async throws {
     let workspace = try Product.workspace()
     try file(workspace, seconds: 1000)

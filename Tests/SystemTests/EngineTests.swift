@@ -201,6 +201,38 @@ import Testing
     await workspace.remove()
   }
 
+  /// nohup and a shell's background jobs ignore signals; what a program is told by its plan must not be lost by that.
+  @Test func aProgramIgnoresNothingThatTheEngineWasStartedWith() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write("lastcall.yaml", Workspace.sleeper("    update: { settle: 0s }\n"))
+    let up = try workspace.start("/bin/sh", ["-c", "trap '' HUP INT QUIT USR1; exec \"$0\" up", Product.path("lastcall")])
+    try await up.says("RolloutComplete")
+    let pid = try #require(try await workspace.rows().first?.pid)
+    let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+    #expect(status.contains("SigIgn:\t0000000000000000"), "\(status)")
+    up.send(.term)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
+  /// A second INT hurries whoever sends it; a copy of the first, as wrappers pass it on at once, does not.
+  @Test func aSecondInterruptHurriesAndACopyOfTheFirstDoesNot() async throws {
+    let workspace = try Product.workspace()
+    let more = "    stop: { plan: TERM/500/KILL, grace: 500s }\n    update: { settle: 0s }\n"
+    try workspace.write("lastcall.yaml", Workspace.sleeper(more, script: "trap \"\" TERM; while :; do sleep 0.1; done"))
+    let up = try workspace.lastcall("up")
+    try await up.says("RolloutComplete")
+    up.send(.int)
+    up.send(.int)
+    // Said once a second.
+    try await up.says("s of grace left")
+    #expect(!up.output.contains("Escalating"), "\(up.output)")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    #expect(up.output.contains("web-1 was ended by KILL"), "\(up.output)")
+    await workspace.remove()
+  }
+
   @Test func aProgramInheritsNoDescriptorsOfTheEngine() async throws {
     let workspace = try Product.workspace()
     try workspace.write("lastcall.yaml", Workspace.sleeper())

@@ -85,7 +85,11 @@ extension AppController {
   }
 
   /// - Returns: what a deploy would change, in the file's words.
-  func changes(to app: App) -> [Difference] { app.differences(from: ledger.declared ?? self.app) }
+  func changes(to app: App) -> [Difference] {
+    // What was undone is not what runs: the next deploy goes from there.
+    let base = declaration(of: app).wasUndone ? ledger.revisions[revision]?.spec : ledger.declared
+    return app.differences(from: base ?? self.app)
+  }
 
   /// Goes back to an earlier revision, under a new number, and waits for the outcome.
   /// - Parameter number: which; nil is the one before that was complete.
@@ -110,7 +114,11 @@ extension AppController {
   func kill(_ signal: Signal, _ target: String?) async -> Bool {
     let meant = chosen(target)
     for process in meant {
-      if let problem = await process.signal(signal) { await report(.warning, "NotSignalled", "\(process.name): \(problem)", process.name) }
+      if let problem = await process.signal(signal) {
+        await report(.warning, "NotSignalled", "\(process.name): \(problem)", process.name)
+      } else {
+        await report(.normal, "Signalled", "\(signal) was sent to \(process.name), as a user wanted", process.name)
+      }
     }
     return !meant.isEmpty
   }

@@ -11,7 +11,7 @@ extension ServiceController {
     case .began(let revision):
       let counted = Self.counted(rollout.desired.replicas)
       self.note(
-        .normal, "RolloutBegan", ledger.revisions.count <= 1 ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
+        .normal, "RolloutBegan", ledger.processes.isEmpty ? "starting \(counted)" : "replacing \(counted) by revision \(revision)")
     case .complete(let revision):
       let count = rollout.desired.replicas
       self.note(.normal, "RolloutComplete", "\(count == 1 ? "1 replica is" : "\(count) replicas are") ready\(address)")

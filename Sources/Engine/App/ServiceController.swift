@@ -147,7 +147,9 @@ actor ServiceController: AppController {
   func scale(to replicas: Int) async -> AppOutcome {
     guard !ledger.isStopping else { return .superseded }
     if replicas == wantedReplicas, isSettled { return .complete }
-    ledger.isStopped = false
+    // No replicas are none until somebody names the app, as after a stop.
+    if replicas == 0, wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
+    ledger.isStopped = replicas == 0
     return await untilOutcome { feed(.desired(Desired(replicas: replicas, revision: revision))) }
   }
 

@@ -24,8 +24,10 @@ extension Engine {
       await forget(request, inOrder, send)
     case .watch: await watch(after: request.after ?? .max, isTaken, send)
     case .down:
-      stop(because: "lastcall down")
-      await untilStopped()
+      await relaying(nil, send) {
+        stop(because: "lastcall down")
+        await untilStopped()
+      }
       await send(EngineAnswer(end: 0))
     case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
       await untilStarted()
@@ -251,27 +253,34 @@ extension Engine {
     _ works: [@Sendable () async -> AppOutcome], of names: [String],
     _ send: @escaping Send
   ) async {
-    let names = Set(names)
+    var failure: String?
+    await relaying(Set(names), send) {
+      for work in works {
+        switch await work() {
+        case .complete: break
+        case .undone(let why): failure = why
+        case .superseded: failure = "another request took over"
+        }
+        if failure != nil { break }
+      }
+    }
+    await send(EngineAnswer(end: failure == nil ? 0 : 1, error: failure))
+  }
+
+  /// Passes on what happens while something is done.
+  /// - Parameter names: the apps of which; nil means all, and the engine itself.
+  private func relaying(_ names: Set<String>?, _ send: @escaping Send, _ work: () async -> Void) async {
     let (id, reports) = await context.reporter.watch()
     let relaying = Task {
       for await report in reports {
         switch report {
-        case .event(let event): if names.contains(event.app) { await send(EngineAnswer(event: event)) }
-        case .progress(let app, let line): if names.contains(app) { await send(EngineAnswer(progress: line)) }
+        case .event(let event): if names?.contains(event.app) ?? true { await send(EngineAnswer(event: event)) }
+        case .progress(let app, let line): if names?.contains(app) ?? true { await send(EngineAnswer(progress: line)) }
         }
       }
     }
-    var failure: String?
-    for work in works {
-      switch await work() {
-      case .complete: break
-      case .undone(let why): failure = why
-      case .superseded: failure = "another request took over"
-      }
-      if failure != nil { break }
-    }
+    await work()
     await context.reporter.unwatch(id)
     await relaying.value
-    await send(EngineAnswer(end: failure == nil ? 0 : 1, error: failure))
   }
 }

@@ -10,12 +10,13 @@ actor Children {
   /// Enough for standard descriptors, a listener, a lock and what programs store by default; without them a start is only slower.
   private let low = try? LowDescriptors(count: 24)
 
-  /// Starts a program with the signal state of a fresh process: no mask, SIGPIPE (which SwiftNIO ignores) at its default,
-  /// and without SwiftNIO's sockets, which have no close-on-exec flag.
+  /// Starts a program with the signal state of a fresh process: no mask, every signal at its default, and without SwiftNIO's sockets, which have
+  /// no close-on-exec flag.
   func start(_ program: Program) throws(EngineError) -> Int32 {
     var program = program
     program.inheritsOnlyNamed = true
-    program.defaulted |= 1 << UInt64(Signal.pipe.number - 1)
+    // What SwiftNIO ignores (SIGPIPE), and whoever has started us (nohup, a shell's background job).
+    program.defaulted = .max
     do throws(Program.StartError) {
       let pid = try program.start(through: low)
       alive.insert(pid)

@@ -23,6 +23,8 @@ actor Sidecars {
     var process: ReplicaProcess?
     var starts = 0
     var alarm = Alarm()
+    /// Awaits its end, and tells it.
+    var following: Task<Void, Never>?
     /// Its preStop hook, while that does what it does.
     var preparing: Task<Void, Never>?
   }
@@ -75,7 +77,7 @@ actor Sidecars {
       feed(.ended, index)
       throw error
     }
-    Task { await follow(process, record, index) }
+    kept[index].following = Task { await follow(process, record, index) }
     return process
   }
 
@@ -92,7 +94,7 @@ actor Sidecars {
       let process = ReplicaProcess(record, app: App(app, sidecar: kept[index].spec), listener: nil, context: context)
       kept[index].process = process
       await process.adopt()
-      Task { await follow(process, record, index) }
+      kept[index].following = Task { await follow(process, record, index) }
       Task { await process.untilReady() }
     }
   }
@@ -213,7 +215,7 @@ actor Sidecars {
       await kept[index].preparing?.value
       guard let process = kept[index].process else { continue }
       await process.takeTurn()
-      await process.untilEnded()
+      await kept[index].following?.value
     }
   }
 }
