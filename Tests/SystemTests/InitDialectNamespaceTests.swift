@@ -48,7 +48,7 @@ import Testing
 
   @Test(arguments: DialectSubject.ours)
   func aGraceLetsTheOthersFinish(subject: DialectSubject) async throws {
-    let script = "(trap 'sleep 0.3; echo cleaned; exit' TERM; echo up; while :; do sleep 0.02; done) & trap 'exit 6' TERM; wait"
+    let script = "trap 'exit 6' TERM; (trap 'sleep 0.3; echo cleaned; exit' TERM; echo up; while :; do sleep 0.02; done) & wait"
     let run = try start(subject, ["--", "sh", "-c", script], environment: ["LASTCALL_GRACE=100"])
     try await run.line("up")
     try await send(.term, to: run)
