@@ -64,7 +64,9 @@ struct Restart: AsyncParsableCommand {
 struct Scale: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Change the number of an app's replicas.",
-    discussion: "The number stays until the file's own changes. Those that serve least are stopped first.")
+    discussion:
+      "The number stays until the file's own changes; 0 until the app is named again, as after stop. Those that serve least are stopped first."
+  )
   @OptionGroup var file: FileOption
   @Argument(help: "APP=NUMBER, several if wanted.", completion: AppNames.completion(suffix: "=")) var numbers: [String]
 

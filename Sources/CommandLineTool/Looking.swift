@@ -17,8 +17,8 @@ struct Ps: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Show the replicas.",
     discussion: """
-      States: Pending, Starting, Ready, Draining, Terminating; of an app of which nothing runs Stopped, Succeeded or CrashLoop. \
-      Sidecars are below their replica.
+      States: Pending, Starting, Ready, Draining, Terminating, and Running of a job; of an app of which nothing runs Stopped, Succeeded, \
+      Failed, Scheduled, BackOff or CrashLoop. -o wide and json give each its reason. Sidecars are below their replica.
       """)
   @OptionGroup var file: FileOption
   @Option(name: [.customShort("o", allowingJoined: true), .customLong("output")], help: "table, wide or json.") var format = RowFormat.table

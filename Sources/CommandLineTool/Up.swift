@@ -12,7 +12,7 @@ struct Up: AsyncParsableCommand {
       Ctrl-C or TERM stop everything by each app's plan; a second Ctrl-C skips to the plan's next signal. HUP reads the file again, or stops
       everything when the terminal is gone. What an engine that was killed has left goes on as if nothing had happened.
       With -d the engine goes on in the background; when one runs there already, what has changed in the file is carried out.
-      Exit codes: 0 everything has stopped (with -d: is up), 1 it could not be started, 2 the file is wrong.
+      Exit codes: 0 everything has stopped (with -d: is up), 1 it could not be started (with -d also: not all is up), 2 the file is wrong.
       """)
 
   @OptionGroup var file: FileOption

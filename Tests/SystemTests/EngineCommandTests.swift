@@ -243,6 +243,9 @@ import Testing
     try workspace.write("lastcall.yaml", good.replacingOccurrences(of: "sleep 1000", with: "exit 1"))
     try await lastcall(workspace, "deploy", code: 1)
     #expect(try await lastcall(workspace, "diff") == "~ web: command: [sh, -c, 'exit 1'], was [sh, -c, 'sleep 1000']\n")
+    // Stopped and started, it is what served that comes up again.
+    for command in ["stop", "start"] { try await lastcall(workspace, command, "web") }
+    #expect(try await workspace.rows().map(\.state) == ["Ready"])
     let pid = try await workspace.rows().map(\.pid)
     try workspace.write("lastcall.yaml", good)
     #expect(try await lastcall(workspace, "diff").isEmpty)

@@ -30,12 +30,8 @@ extension JobController {
     for (number, process) in ledger.processes.sorted(by: { $0.key < $1.key })
     where target == nil || target == name || target == process.name {
       guard let record = ledger.records[number] else { continue }
-      let age = (Clock.now - Instant(nanoseconds: record.startedAt)).nanoseconds / 1_000_000_000
-      let (main, keeper) = (await process.main, await process.keeper)
-      var row = ReplicaRow(
-        app: name, name: process.name, shown(number, isStopping: record.stop != nil, isRunning: main != 0, await process.statusText),
-        age: age)
-      (row.pid, row.keeper) = (main == 0 ? nil : Int(main), keeper == 0 ? nil : Int(keeper))
+      let state = shown(number, isStopping: record.stop != nil, isRunning: await process.main != 0, await process.statusText)
+      var row = await process.row(state)
       row.revision = record.revision
       rows.append(row)
       rows += await ledger.sidecars[number]?.rows() ?? []

@@ -19,12 +19,8 @@ extension ServiceController {
   }
 
   private func row(_ replica: Replica, _ process: ReplicaProcess, inFlight: Int?) async -> ReplicaRow {
-    var row = ReplicaRow(
-      app: app.name, name: process.name, await state(of: replica, process), age: (Clock.now - replica.startedAt).nanoseconds / 1_000_000_000
-    )
+    var row = await process.row(state(of: replica, process))
     if replica.phase == .stopping { row.serving = await process.isServing }
-    let (main, keeper) = (await process.main, await process.keeper)
-    (row.pid, row.keeper) = (main == 0 ? nil : Int(main), keeper == 0 ? nil : Int(keeper))
     row.port = process.port ?? process.app.listen?.port
     row.revision = replica.revision
     row.inFlight = inFlight

@@ -93,9 +93,9 @@ extension Engine {
     case .resume: return await controller.pause(false)
     case .scale: return await controller.scale(to: max(0, request.replicas ?? 1))
     case .start:
-      // The file may have changed while it was stopped.
+      // The file may have changed while it was stopped. What it says as before is not tried again if that was undone.
       if let app = file.apps.first(where: { $0.name == controller.name }), await controller.ledger.isStopped,
-        await !controller.changes(to: app).isEmpty
+        await controller.ledger.declared != app
       {
         return await controller.deploy(app, isNamed: true, because: "start")
       }

@@ -75,10 +75,4 @@ extension ReplicaProcess {
     if case .notify? = app.ready?.check { return saidReady && !saidStopping }
     return passes
   }
-
-  /// The state of one that runs beside a replica.
-  var stateBeside: ShownState {
-    if turn?.hasCome == true { return ShownState("Terminating", "Stopped", statusText) }
-    return isReady ? ShownState("Ready", "Serving", statusText) : ShownState("Starting", "NotReady", notReadyReason)
-  }
 }

@@ -392,10 +392,4 @@ actor ReplicaProcess {
     guard await isTellable() else { return }
     link?.escalate(id: RequestIDs.next())
   }
-
-  /// Why it is not ready, as far as is known.
-  var notReadyReason: String {
-    if case .notify = app.ready?.check { return statusText.isEmpty ? "it has not said READY=1" : "it says: \(statusText)" }
-    return lastProbe.isEmpty ? "no probe has ended yet" : lastProbe
-  }
 }

@@ -135,11 +135,10 @@ actor Sidecars {
     for sidecar in kept {
       guard let process = sidecar.process else { continue }
       let isWaiting = sidecar.supervision.isWaiting
-      var row = ReplicaRow(
-        app: app.name, name: process.name,
-        isWaiting ? ShownState("Pending", "BackOff", "it ended by itself and is started again") : await process.stateBeside,
-        age: (Clock.now - process.startedAt).nanoseconds / 1_000_000_000)
-      if !isWaiting { (row.pid, row.keeper) = (Int(await process.main), Int(await process.keeper)) }
+      let state = isWaiting ? ShownState("Pending", "BackOff", "it ended by itself and is started again") : await process.stateBeside
+      var row = await process.row(state)
+      // Those that it had are gone.
+      if isWaiting { (row.pid, row.keeper) = (nil, nil) }
       row.revision = main.revision
       (row.sidecar, row.restarts) = (sidecar.spec.name, max(0, sidecar.starts - 1))
       rows.append(row)
