@@ -10,8 +10,7 @@ public actor Engine {
   /// What is carried out now.
   private(set) var file: AppFile
   private let environment: [String: String]
-  /// When the last signal that asked for a stop came.
-  private var lastInterrupt = Instant(nanoseconds: 0)
+  private var interrupts = Interrupts()
   private let hadTerminal: Bool
   let context: EngineContext
   private let lock: EngineLock
@@ -191,22 +190,14 @@ public actor Engine {
   public func signalled(_ arrival: Signals.Arrival) async {
     switch arrival.signal {
     case .chld: await context.children.reap()
-    case .int where stopping != nil: if !isCopy(arrival) { await escalate() }
+    case .int where stopping != nil: if interrupts.came(fromTerminal: arrival.fromTerminal, at: Clock.now) { await escalate() }
     case .hup where !hasLostTerminal: await reload()
     case .int, .term, .hup:
-      lastInterrupt = Clock.now
+      _ = interrupts.came(fromTerminal: arrival.fromTerminal, at: Clock.now)
       stop(because: "\(arrival.signal)")
     default: break
     }
   }
-
-  /// Whether a process that got the same Ctrl-C as we has passed it on, as wrappers do at once.
-  private func isCopy(_ arrival: Signals.Arrival) -> Bool {
-    defer { lastInterrupt = Clock.now }
-    return !arrival.fromTerminal && Clock.now - lastInterrupt < Self.copyWindow
-  }
-
-  private static let copyWindow = TimeSpan.milliseconds(500)
 
   /// Whether the terminal that we were started on is gone: opening it fails then (tty(4): ENXIO).
   private var hasLostTerminal: Bool {

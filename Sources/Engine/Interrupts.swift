@@ -1,0 +1,17 @@
+import StopPlan
+
+/// Tells a second INT from a copy of the first: wrappers that got the same Ctrl-C as we pass it on at once.
+struct Interrupts {
+  /// A person needs longer than that for a second one.
+  private static let copyWindow = TimeSpan.milliseconds(500)
+
+  private var last = Instant(nanoseconds: 0)
+
+  /// A signal that asks for a stop has come.
+  /// - Parameter fromTerminal: whether the kernel's terminal driver sent it, which sends no copies.
+  /// - Returns: whether it is one of its own.
+  mutating func came(fromTerminal: Bool, at now: Instant) -> Bool {
+    defer { last = now }
+    return fromTerminal || now - last >= Self.copyWindow
+  }
+}
