@@ -8,7 +8,7 @@ struct Install: AsyncParsableCommand {
     abstract: "Write a systemd unit that runs the file's apps from boot on.",
     discussion: """
       The unit has what survives an engine's death: KillMode=process leaves keepers and programs alone when the engine dies, Restart=always
-      brings it back, and it takes them over. Delegate=yes gives keepers cgroups of their own. systemctl stop stops everything by plan.
+      brings it back, and it takes them over. Delegate=yes and LASTCALL_CGROUP=own give replicas cgroups of their own. systemctl stop stops everything by plan.
       As root it is written to /etc/systemd/system, else to ~/.config/systemd/user. Nothing is enabled or started by it.
       """)
   @OptionGroup var file: FileOption
@@ -55,6 +55,7 @@ struct Install: AsyncParsableCommand {
     ExecStop=\(quoted(binary)) down -f \(quoted(file))
     KillMode=process
     Delegate=yes
+    Environment=LASTCALL_CGROUP=own
     Restart=always
     RestartSec=100ms
     TimeoutStartSec=infinity

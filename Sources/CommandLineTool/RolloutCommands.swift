@@ -16,12 +16,20 @@ struct RolloutCommand: AsyncParsableCommand {
     @OptionGroup var target: OptionalApps
 
     func run() async throws {
-      _ = try await file.ask(EngineRequest(op: .status, target.apps))
-      for description in try await file.describe(target.apps) {
-        Output.line(
-          "\(description.app): \(description.state), revision \(description.revision), \(description.ready) of \(description.replicas) ready"
-        )
+      // A paused rollout makes no events while it is waited for.
+      for description in try await file.describe(target.apps) where Self.isUnderWay(description) {
+        Output.progress(["\(Self.summary(description)); waiting", description.message].filter { !$0.isEmpty }.joined(separator: ": "))
       }
+      _ = try await file.ask(EngineRequest(op: .status, target.apps))
+      for description in try await file.describe(target.apps) { Output.line(Self.summary(description)) }
+    }
+
+    private static func isUnderWay(_ description: AppDescription) -> Bool {
+      ["Pending", "Starting", "Progressing", "Paused", "CrashLoop"].contains(description.state)
+    }
+
+    private static func summary(_ description: AppDescription) -> String {
+      "\(description.app): \(description.state), revision \(description.revision), \(description.ready) of \(description.replicas) ready"
     }
   }
 

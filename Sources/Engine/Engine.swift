@@ -60,12 +60,16 @@ public actor Engine {
     let store = try StateStore(path: paths.database, secrets: secrets)
     context = EngineContext(
       paths: paths, children: Children(), store: store, reporter: Reporter(store: store, secrets: secrets), secrets: secrets,
-      keeperBinary: keeperBinary, ownBinary: ownBinary, initBinary: initBinary, environment: environment, wallAlarms: try WallAlarms())
+      keeperBinary: keeperBinary, ownBinary: ownBinary, initBinary: initBinary, environment: environment, wallAlarms: try WallAlarms(),
+      cgroups: try Cgroups(paths, environment: environment))
   }
 
   /// Takes over what an earlier engine has left, opens the listeners that nobody holds, and starts what is missing.
   public func start() async throws {
     await context.reporter.start()
+    if let problem = context.cgroups.problem {
+      await context.reporter.report(EngineEvent(app: "", kind: .warning, reason: "NoCgroups", message: problem))
+    }
     var found = try Recovery(context, of: Set(file.apps.map(\.name)))
     await found.tellOfLost(Set(file.apps.map(\.name)))
     listeners = try Self.open(file.apps, found)
@@ -247,6 +251,7 @@ public actor Engine {
   private func end() {
     isOver = true
     server?.close()
+    context.cgroups.remove()
     for waiter in endWaiters { waiter.resume() }
     endWaiters = []
   }

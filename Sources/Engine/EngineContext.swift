@@ -22,10 +22,11 @@ struct EngineContext: Sendable {
   let ports = ReplicaPorts()
   /// The clock of scheduled jobs.
   let wallAlarms: WallAlarms
+  let cgroups: Cgroups
 
   init(
     paths: EnginePaths, children: Children, store: StateStore, reporter: Reporter, secrets: Secrets, keeperBinary: String,
-    ownBinary: String, initBinary: String, environment: [String: String], wallAlarms: WallAlarms
+    ownBinary: String, initBinary: String, environment: [String: String], wallAlarms: WallAlarms, cgroups: Cgroups
   ) {
     self.paths = paths
     ended = EndedReplicas(paths)
@@ -37,6 +38,7 @@ struct EngineContext: Sendable {
     self.ownBinary = ownBinary
     self.wallAlarms = wallAlarms
     self.initBinary = initBinary
+    self.cgroups = cgroups
     self.environment = environment.filter { name, _ in
       !name.hasPrefix("LASTCALL_") && !name.hasPrefix("LISTEN_") && name != "NOTIFY_SOCKET"
     }

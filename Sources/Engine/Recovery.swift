@@ -11,6 +11,7 @@ struct Recovery {
   private let context: EngineContext
 
   /// - Parameter names: the apps of the file.
+  /// - Throws: SQLite's error; `EngineError` when something lives whose pids mean nothing here.
   init(_ context: EngineContext, of names: Set<String>) throws {
     self.context = context
     let store = context.store
@@ -26,6 +27,13 @@ struct Recovery {
       }
     }
     for name in apps.keys { apps[name]?.revisions = try store.revisions(of: name) }
+    let elsewhere = apps.values.flatMap(\.records).filter { !$0.isOfThisBoot && ReplicaDirectory(context.paths.replica($0.name)).isHeld }
+    if !elsewhere.isEmpty {
+      let names = elsewhere.map(\.name).sorted().joined(separator: ", ")
+      throw EngineError(
+        "\(names) \(elsewhere.count == 1 ? "lives" : "live") in another PID namespace and cannot be looked after from here; nothing was started: "
+          + "run the engine there, or lastcall down")
+    }
   }
 
   /// What lives by the run directory's own account.
@@ -114,7 +122,7 @@ struct Recovery {
         "\(name) is not in the file any more as what it was; \(living.joined(separator: ", ")) of it \(living.count == 1 ? "is" : "are") stopped"
       await context.reporter.report(EngineEvent(app: name, reason: "Removed", message: text))
     }
-    for record in found.replicas where record.boot == ReplicaRecord.currentBoot { try await sweep(record, of: found) }
+    for record in found.replicas where record.isOfThisBoot { try await sweep(record, of: found) }
     try await Leftovers.stop(context.paths, only: living.filter(isHeld)) { _ in }
   }
 

@@ -19,7 +19,7 @@ struct Fleet: Sendable {
 
   /// Ready ones that have not settled, by since when they are ready.
   private var settling = ReplicaQueue<Instant>()
-  /// Those that are not ready, by since when they are awaited.
+  /// Those that are not ready, or go by themselves, by since when they are awaited.
   private var awaited = ReplicaQueue<Instant>()
   /// Those to be replaced: not ready; ready, and available, the unhealthy first.
   private var leavingNotReady = ReplicaQueue<Int>()
@@ -75,7 +75,7 @@ struct Fleet: Sendable {
   mutating func settle(_ span: TimeSpan, at now: Instant, each: (Replica) -> Void) {
     while let next = firstSettling(), next.since + span <= now {
       settling.removeFirst()
-      change(next.number) { $0.isAvailable = true }
+      change(next.number) { $0.hasSettled = true }
       if let replica = replicas[next.number] { each(replica) }
     }
   }
@@ -85,7 +85,7 @@ struct Fleet: Sendable {
   /// The ready replica that is next to settle.
   mutating func firstSettling() -> (number: ReplicaNumber, since: Instant)? {
     while let head = settling.head {
-      if let replica = replicas[head.number], !replica.isAvailable, replica.phase == .ready(since: head.key) {
+      if let replica = replicas[head.number], replica.isReady, !replica.hasSettled, replica.phase == .ready(since: head.key) {
         return (head.number, head.key)
       }
       settling.removeFirst()
@@ -93,7 +93,7 @@ struct Fleet: Sendable {
     return nil
   }
 
-  /// The replica of the wanted revision that is awaited for longest.
+  /// The replica of the wanted revision that is awaited for longest, to get ready or to end.
   mutating func firstAwaited() -> (number: ReplicaNumber, since: Instant)? {
     while let head = awaited.head {
       if let replica = replicas[head.number], isAwaited(replica), replica.waitingSince == head.key { return (head.number, head.key) }
@@ -103,13 +103,13 @@ struct Fleet: Sendable {
   }
 
   private func isAwaited(_ replica: Replica) -> Bool {
-    replica.phase == .starting && !replica.isUnhealthy && replica.revision == wantedRevision
+    replica.isRunning && !replica.isReady && !replica.isUnhealthy && replica.revision == wantedRevision
   }
 
   /// The oldest replica to be replaced that is not ready.
   mutating func firstLeavingNotReady() -> ReplicaNumber? {
     while let head = leavingNotReady.head {
-      if let replica = replicas[head.number], replica.phase == .starting, isLeaving(replica) { return head.number }
+      if let replica = replicas[head.number], !replica.isReady, isLeaving(replica) { return head.number }
       leavingNotReady.removeFirst()
     }
     return nil
@@ -147,7 +147,7 @@ struct Fleet: Sendable {
   /// How many ready replicas will have settled by `moment` that were not counted yet.
   func settled(by moment: Instant, _ span: TimeSpan) -> Int {
     replicas.values.count {
-      if case .ready(let since) = $0.phase { !$0.isAvailable && since + span <= moment } else { false }
+      if $0.isReady, case .ready(let since) = $0.phase { !$0.hasSettled && since + span <= moment } else { false }
     }
   }
 
@@ -162,18 +162,18 @@ struct Fleet: Sendable {
   private mutating func enqueue(_ replica: Replica) {
     let number = replica.number
     switch replica.phase {
-    case .starting:
-      awaited.insert(number, at: replica.waitingSince)
-      if isLeaving(replica) { leavingNotReady.insert(number, at: 0) }
-    case .ready(let since):
-      if !replica.isAvailable { settling.insert(number, at: since) }
+    case .stopping: break
+    case .ready(let since) where replica.isReady:
+      if !replica.hasSettled { settling.insert(number, at: since) }
       guard isLeaving(replica) else { break }
       if replica.isAvailable {
         leavingAvailable.insert(number, at: Self.rank(replica))
       } else {
         leavingReady.insert(number, at: Self.rank(replica))
       }
-    case .stopping: break
+    case .starting, .ready:
+      awaited.insert(number, at: replica.waitingSince)
+      if isLeaving(replica) { leavingNotReady.insert(number, at: 0) }
     }
     // Stale entries behind one that holds are dropped together, so that an app that flaps for years keeps its size.
     let entries = settling.count + awaited.count + leavingNotReady.count + leavingReady.count + leavingAvailable.count

@@ -35,27 +35,35 @@ public struct Replica: Equatable, Sendable {
   /// Whether its liveness check failed, so that it has to be replaced.
   public internal(set) var isUnhealthy: Bool
   /// Whether it has been ready for the settle time. Once it has, a longer settle time of a later revision does not undo that.
-  public internal(set) var isAvailable = false
+  public internal(set) var hasSettled = false
+  /// Whether it goes by itself: its program says so, or has ended and something beside it is left. It serves no more; its end is still to come.
+  public internal(set) var isQuitting: Bool
   /// Until when it has asked to be awaited, within what it may ask for; nil when it has not.
   public internal(set) var extendedUntil: Instant?
-  /// Since when it is awaited to be ready: its start, or when it was available and ceased to be ready.
+  /// Since when it is awaited: to be ready since its start, to have ended since it said that it goes.
   var waitingSince: Instant
 
   /// A replica, as an engine that comes back recorded it.
-  public init(number: ReplicaNumber, revision: Int, phase: ReplicaPhase, startedAt: Instant, isUnhealthy: Bool = false) {
+  public init(
+    number: ReplicaNumber, revision: Int, phase: ReplicaPhase, startedAt: Instant, isUnhealthy: Bool = false, isQuitting: Bool = false
+  ) {
     self.number = number
     self.revision = revision
     self.phase = phase
     self.startedAt = startedAt
     self.isUnhealthy = isUnhealthy
+    self.isQuitting = isQuitting
     waitingSince = startedAt
   }
 
   /// Whether it counts towards what is running, which surge bounds.
   var isRunning: Bool { phase != .stopping }
 
-  /// Whether it is ready, settled or not.
-  var isReady: Bool { if case .ready = phase { true } else { false } }
+  /// Whether it serves, settled or not.
+  var isReady: Bool { if case .ready = phase { !isQuitting } else { false } }
+
+  /// Whether it serves and has done so for the settle time.
+  public var isAvailable: Bool { hasSettled && isReady }
 }
 
 /// What an app is to be.

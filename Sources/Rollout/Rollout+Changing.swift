@@ -148,7 +148,7 @@ extension Rollout {
 
   /// Whether the failure of this replica is one of the update.
   private func undoes(_ replica: Replica) -> Bool {
-    !saved.isSettled && !isPaused && replica.revision == desired.revision && !replica.isAvailable && previousRevision != nil
+    !saved.isSettled && !isPaused && replica.revision == desired.revision && !replica.hasSettled && previousRevision != nil
   }
 
   mutating func giveUpIfLate(at now: Instant) {

@@ -16,8 +16,9 @@ public struct Rollout: Sendable {
     case ready(ReplicaNumber)
     /// A replica has asked to be awaited until then, later than its deadline (sd_notify(3), EXTEND_TIMEOUT_USEC).
     case extended(ReplicaNumber, until: Instant)
-    /// A replica that was ready is not any more.
-    case unready(ReplicaNumber)
+    /// A replica goes by itself: its program says so, or has ended and what runs beside it is yet to be stopped. It serves no more. It is
+    /// replaced when it has ended, by what its end means.
+    case quitting(ReplicaNumber)
     /// A replica's liveness check failed: it has to be replaced.
     case unhealthy(ReplicaNumber)
     /// A replica's liveness check succeeds again before it was stopped: it may stay.
@@ -149,14 +150,14 @@ public struct Rollout: Sendable {
     case .desired(let desired, let bounds): wish(for: desired, bounds: bounds, at: now)
     case .ready(let number): ready(number, at: now)
     case .extended(let number, let until): extend(number, to: until)
-    case .unready(let number):
+    case .quitting(let number):
+      guard let replica = fleet[number], replica.isRunning, !replica.isQuitting else { return }
       fleet.change(number) {
-        guard $0.isReady else { return }
         // One that had not settled is still in its first deadline.
-        if $0.isAvailable { ($0.waitingSince, $0.extendedUntil) = (now, nil) }
-        ($0.phase, $0.isAvailable) = (.starting, false)
+        if $0.hasSettled { ($0.waitingSince, $0.extendedUntil) = (now, nil) }
+        $0.isQuitting = true
       }
-      if let replica = fleet[number], replica.isRunning { unsettle(at: now) }
+      unsettle(at: now)
     case .unhealthy(let number): failed(number, at: now)
     case .healthy(let number): fleet.change(number) { if $0.isRunning { $0.isUnhealthy = false } }
     case .ended(let number, let ending): ended(number, ending, at: now)

@@ -9,7 +9,7 @@ struct RolloutWorld {
   enum Step {
     case request(Rollout.Event)
     case becomesReady(ReplicaNumber)
-    case losesReady(ReplicaNumber)
+    case quits(ReplicaNumber)
     case extends(ReplicaNumber)
     case sickens(ReplicaNumber)
     case heals(ReplicaNumber)
@@ -21,12 +21,15 @@ struct RolloutWorld {
   struct Process {
     var isReady = false
     var isSick = false
+    var isQuitting = false
     var isToldToStop = false
     var ending: Ending?
     var startedAt = Instant(nanoseconds: 0)
     /// What it was last told by its keeper, which tells it again to an engine that comes back.
     var extendedUntil: Instant?
     var wasReady = false
+
+    var serves: Bool { isReady && !isQuitting }
   }
 
   /// When the engine dies while it handles an event.
@@ -153,8 +156,8 @@ struct RolloutWorld {
     case .becomesReady(let number):
       if change(number, { ($0.isReady, $0.wasReady) = (true, true) }) { feed(.ready(number)) }
     case .extends(let number): extends(number)
-    case .losesReady(let number):
-      if change(number, { $0.isReady = false }) { feed(.unready(number)) }
+    case .quits(let number):
+      if change(number, { $0.isQuitting = true }) { feed(.quitting(number)) }
     case .sickens(let number):
       if change(number, { $0.isSick = true }) {
         pauseAllows += 1
@@ -191,7 +194,7 @@ struct RolloutWorld {
     alive += sign
     if process.isToldToStop { return }
     untold += sign
-    if process.isReady { serving += sign }
+    if process.serves { serving += sign }
   }
 
   // MARK: - The engine
@@ -221,7 +224,7 @@ struct RolloutWorld {
   private mutating func record(_ event: Rollout.Event, _ machine: Rollout, _ actions: [Rollout.Action]) {
     recorded = machine.saved
     switch event {
-    case .ready(let number), .unready(let number): records[number] = machine.replica(number)
+    case .ready(let number), .quitting(let number): records[number] = machine.replica(number)
     case .ended(let number, _): (records[number], processes[number]) = (nil, nil)
     default: break
     }
@@ -259,6 +262,7 @@ struct RolloutWorld {
 
   /// What becomes of a process: in a calm world it gets ready.
   private mutating func live(_ number: ReplicaNumber) {
+    let endings: [Ending] = [.failed, .failed, .failed, .restart, .done, .refused]
     let ready = after(1...5_000)
     switch now >= calmFrom ? 99 : generator.int(0...99) {
     case 0..<8: steps.insert(.ends(number, generator.chance(80) ? .failed : .restart), at: after(1...3_000))
@@ -269,15 +273,19 @@ struct RolloutWorld {
       if generator.chance(50) { steps.insert(.becomesReady(number), at: after(15_000...60_000)) }
     case 14..<24:
       steps.insert(.becomesReady(number), at: ready)
-      let endings: [Ending] = [.failed, .failed, .failed, .restart, .done, .refused]
       steps.insert(.ends(number, endings[generator.int(0...5)]), at: after(3_000...60_000))
     case 24..<30:
       steps.insert(.becomesReady(number), at: ready)
       steps.insert(.sickens(number), at: after(1_000...60_000))
     case 30..<34:
       steps.insert(.becomesReady(number), at: ready)
-      steps.insert(.losesReady(number), at: ready + .milliseconds(700))
-      steps.insert(.becomesReady(number), at: ready + .milliseconds(1_500))
+      steps.insert(.quits(number), at: after(1...10_000))
+      // One that hangs is found to be unhealthy in the end.
+      if generator.chance(20) {
+        steps.insert(.sickens(number), at: after(10_000...60_000))
+      } else {
+        steps.insert(.ends(number, endings[generator.int(0...5)]), at: after(10_000...40_000))
+      }
     default: steps.insert(.becomesReady(number), at: ready)
     }
   }
@@ -309,7 +317,7 @@ struct RolloutWorld {
       if record.phase == .stopping { tell(number) }
       if let until = process.extendedUntil { takeIn(.extended(number, until: until)) }
       if process.isReady, record.phase == .starting { takeIn(.ready(number)) }
-      if !process.isReady, record.isReady { takeIn(.unready(number)) }
+      if process.isQuitting { takeIn(.quitting(number)) }
       if process.isSick { takeIn(.unhealthy(number)) }
       if !process.isSick, record.isUnhealthy { takeIn(.healthy(number)) }
     }
@@ -342,7 +350,7 @@ struct RolloutWorld {
         if !stopped.insert(number).inserted { violations.append("stoppedOnce: \(number)") }
         guard let replica = machine.replica(number) else { continue }
         if processes[number]?.ending == nil, processes[number] != nil { leaves += 1 }
-        if replica.isAvailable, processes[number]?.isReady == true {
+        if replica.isAvailable, processes[number]?.serves == true {
           servingLeft -= 1
           if machine.fleet.available < promised || servingLeft < promised {
             let name = replica.isUnhealthy ? "brakeHolds" : "neverFewerThanPromised"

@@ -270,11 +270,40 @@ import Testing
     try file(workspace, seconds: 2000)
     let deploy = try workspace.lastcall("deploy")
     try await deploy.says("old replicas are not replaced until: lastcall rollout resume web")
+    let status = try workspace.lastcall("rollout", "status", "web")
+    try await status.says("web: Paused, revision 2, 1 of 1 ready; waiting: the rollout is paused")
     try await lastcall(workspace, "rollout", "resume", "web")
     #expect(await deploy.ended() == .code(0), "\(deploy.output)")
+    #expect(await status.ended() == .code(0), "\(status.output)")
+    try await status.says("web: Running, revision 2, 1 of 1 ready")
     try await lastcall(workspace, "kill", "-s", "CONT", "web")
     #expect(try await lastcall(workspace, "events", "-n", "5").contains("CONT was sent to web-2"))
     try await lastcall(workspace, "down")
+    await workspace.remove()
+  }
+
+  /// By the script that users load, which asks lastcall for the names.
+  @Test func bashCompletesTheNamesOfApps() async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml", "apps: { web: { command: [sleep, '9'] }, worker: { command: [sleep, '9'] }, db: { command: [sleep, '9'] } }")
+    try workspace.write("other.yaml", "apps: { wiki: { command: [sleep, '9'] } }")
+    let script = """
+      source <("$0" --generate-completion-script bash)
+      complete_() {
+        COMP_WORDS=("$0" "$@"); COMP_CWORD=$#; COMP_LINE="${COMP_WORDS[*]}"; COMP_POINT=${#COMP_LINE}; COMPREPLY=()
+        _lastcall "$0" "${!#}"; echo "$*: ${COMPREPLY[*]}"
+      }
+      complete_ restart w; complete_ logs web d; complete_ scale we; complete_ stop -f other.yaml w; complete_ rollout undo ''; complete_ roll
+      """
+    let bash = try workspace.start("/bin/bash", ["-c", script, Product.path("lastcall")])
+    #expect(await bash.ended() == .code(0), "\(bash.output)")
+    for line in [
+      "restart w: web worker", "logs web d: db", "scale we: web=", "stop -f other.yaml w: wiki", "rollout undo : web worker db",
+      "roll: rollout",
+    ] {
+      #expect(bash.output.contains(line), "\(bash.output)")
+    }
     await workspace.remove()
   }
 

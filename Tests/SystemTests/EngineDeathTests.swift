@@ -85,11 +85,17 @@ import Testing
     await end(again, workspace)
   }
 
-  @Test func aRecordOfAnotherBootIsNeitherRetriedNorSignalled() async throws {
+  @Test(
+    "a record of another boot, or of another PID namespace, is neither retried nor signalled",
+    arguments: [
+      "$.boot', 'another'", "$.pidNamespace', 1",
+    ])
+  func aRecordOfAnotherBootIsNeitherRetriedNorSignalled(change: String) async throws {
     let workspace = try Product.workspace()
     let left = try await killedEngine(workspace)
     kill(left.keeper, SIGKILL)
-    kill(left.main, SIGKILL)
+    // Whatever its shell has started, too.
+    kill(-left.main, SIGKILL)
     #expect(try await eventually { isGone(left.main) && isGone(left.keeper) })
     // Somebody else has the pid now, as far as the record says, and that is of another boot.
     let bystander = try workspace.start("/bin/sleep", ["1000"])
@@ -97,21 +103,40 @@ import Testing
     let record = try String(contentsOfFile: path, encoding: .utf8)
     try record.replacingOccurrences(of: "\"main\":\(left.main)", with: "\"main\":\(bystander.pid)").write(
       toFile: path, atomically: true, encoding: .utf8)
-    let script = """
-      import glob, sqlite3
-      database = sqlite3.connect(glob.glob("state/*/state.sqlite")[0])
-      print(database.execute("UPDATE replica SET record = json_set(record, '$.boot', 'another')").rowcount)
-      database.commit()
-      """
-    let update = try workspace.start("/usr/bin/python3", ["-c", script])
-    _ = await update.ended()
-    #expect(update.output == "1\n")
+    try await updateRecord(workspace, change)
     let again = try workspace.lastcall("up")
     try await again.says("web-2 is ready")
     for word in ["KeeperLost", "BackOff", "web-1"] { #expect(!again.output.contains(word), "\(again.output)") }
     #expect(!isGone(bystander.pid))
     bystander.send(.kill)
     await end(again, workspace)
+  }
+
+  private func updateRecord(_ workspace: Workspace, _ change: String) async throws {
+    let script = """
+      import glob, sqlite3
+      database = sqlite3.connect(glob.glob("state/*/state.sqlite")[0])
+      print(database.execute("UPDATE replica SET record = json_set(record, '\(change))").rowcount)
+      database.commit()
+      """
+    let update = try workspace.start("/usr/bin/python3", ["-c", script])
+    _ = await update.ended()
+    #expect(update.output == "1\n")
+  }
+
+  /// A run directory that containers share: what lives in another one is not started again in this one.
+  @Test func whatLivesInAnotherPidNamespaceIsNotStartedTwice() async throws {
+    let workspace = try Product.workspace()
+    let left = try await killedEngine(workspace)
+    try await updateRecord(workspace, "$.pidNamespace', 1")
+    let refused = try workspace.lastcall("up")
+    #expect(await refused.ended() == .code(1), "\(refused.output)")
+    #expect(refused.output.contains("web-1 lives in another PID namespace"), "\(refused.output)")
+    #expect(!isGone(left.main))
+    let down = try workspace.lastcall("down")
+    #expect(await down.ended() == .code(0), "\(down.output)")
+    #expect(isGone(left.main))
+    await workspace.remove()
   }
 
   /// A replica with a process in a session of its own that has not its lock.

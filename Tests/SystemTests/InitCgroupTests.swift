@@ -4,7 +4,7 @@ import StopPlan
 import Testing
 
 /// Where a cgroup v2 hierarchy can be written.
-private let cgroupRoot = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].first {
+let cgroupRoot = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].first {
   getuid() == 0 && access($0 + "/cgroup.procs", W_OK) == 0
 }
 

@@ -60,7 +60,8 @@ extension AppController {
   }
 
   /// Nothing of it is left.
-  func hasEnded(_ process: ReplicaProcess, _ number: ReplicaNumber, wasStarted: Bool) async {
+  /// - Parameter wasFollowed: whether an engine saw it end; when that was is not known otherwise.
+  func hasEnded(_ process: ReplicaProcess, _ number: ReplicaNumber, wasStarted: Bool, wasFollowed: Bool = true) async {
     await proxy?.remove(process.name)
     let status = await process.exitStatus
     let isToStop = ledger.records[number]?.stop != nil
@@ -72,6 +73,7 @@ extension AppController {
     }
     if let beside = ledger.sidecars[number] {
       // Their ends are told after its own.
+      quits(number)
       write()
       await ledger.writing?.value
       let deadline = ledger.records[number]?.stop.map { Instant(nanoseconds: $0.deadline) } ?? Clock.now + process.plan.grace
@@ -80,7 +82,7 @@ extension AppController {
     }
     if await process.isInDoubt { ledger.inDoubt.append(process.name) }
     // One that its user has shortened says nothing of the grace that is declared.
-    if let stop = ledger.records[number]?.stop, let since = stop.since,
+    if wasFollowed, let stop = ledger.records[number]?.stop, let since = stop.since,
       stop.deadline - since >= process.plan.grace.nanoseconds - TimeSpan.milliseconds(100).nanoseconds
     {
       let seconds = Double(Clock.now.nanoseconds - since) / 1e9
@@ -143,7 +145,7 @@ extension AppController {
     // Written down and then not started, or of another boot. An earlier replica of that name may have left its directory: an end that is told
     // there is its own.
     let wasBegun = directory.record()?.startedAt == record.startedAt
-    guard record.boot == ReplicaRecord.currentBoot, wasBegun || directory.isHeld || isLost(record.name) else {
+    guard record.isOfThisBoot, wasBegun || directory.isHeld || isLost(record.name) else {
       ledger.outbox.append(.replicaGone(record.name))
       return
     }
@@ -164,14 +166,21 @@ extension AppController {
       guard process.directory.isHeld || !process.directory.exists else {
         let wasStarted = await begin(process, number) { await process.adopt() }
         await process.untilEnded()
-        await hasEnded(process, number, wasStarted: wasStarted)
+        // What runs beside it has its grace, which nothing else waits for.
+        if ledger.sidecars[number] != nil {
+          quits(number)
+          Task { await hasEnded(process, number, wasStarted: wasStarted, wasFollowed: false) }
+        } else {
+          await hasEnded(process, number, wasStarted: wasStarted, wasFollowed: false)
+        }
         continue
       }
       Task {
         let wasStarted = await begin(process, number) { await process.adopt() }
         await awaitEnd(of: process, number, wasStarted: wasStarted)
       }
-      if record.stop == nil, record.readySince != nil, let port = record.port { try? await proxy?.add(record.name, port: port) }
+      let serves = record.stop == nil && record.readySince != nil && record.isQuitting == nil
+      if serves, let port = record.port { try? await proxy?.add(record.name, port: port) }
       if record.stop != nil { Task { await stopReplica(number) } }
     }
   }

@@ -22,7 +22,7 @@ extension AppController {
       await process.waitForNothing()
       await ledger.sidecars[number]?.escalate()
     }
-    note(.normal, "Killing", "Stopping replica \(process.name)", process.name, key: "stop/\(request.id)")
+    note(.normal, "Killing", "Stopping replica \(process.name)", process.name, key: process.key(ofStop: "stop", request))
     write()
     await waitTelling(
       process.name, until: Instant(nanoseconds: request.deadline), process, inFlight: { await self.proxy?.inFlight(process.name) }
@@ -49,9 +49,19 @@ extension AppController {
       if await !process.isLaunched { await sidecars?.stop(deadline: deadline) }
       await sidecars?.prepare(request)
       let problem = order.holdsMain ? await process.prepare(request) : await process.askHook(request)
-      if let problem { await report(.warning, "FailedPreStopHook", problem, process.name) }
+      await hookIsOver(number, process, problem)
     case .signal: if order.holdsMain { await process.takeTurn() } else { await process.stop(request) }
     }
+  }
+
+  /// Before the signal goes out, so that a later engine does not ask the hook again.
+  private func hookIsOver(_ number: ReplicaNumber, _ process: ReplicaProcess, _ problem: String?) async {
+    guard case .http? = process.app.stop.preStop, var record = ledger.records[number], let stop = record.stop else { return }
+    if let problem { note(.warning, "FailedPreStopHook", problem, process.name, key: process.key(ofStop: "hook", stop)) }
+    record.stop?.isHookOver = true
+    keep(record)
+    write()
+    await ledger.writing?.value
   }
 
   // MARK: - Hurrying
@@ -72,7 +82,7 @@ extension AppController {
     ledger.fullStopDeadline = min(ledger.fullStopDeadline ?? .never, deadline)
     for (number, record) in ledger.records {
       guard let old = record.stop, deadline.nanoseconds < old.deadline else { continue }
-      let stop = ReplicaRecord.Stop(id: RequestIDs.next(), deadline: deadline.nanoseconds, since: old.since)
+      let stop = old.shortened(to: deadline)
       var record = record
       record.stop = stop
       keep(record)

@@ -34,6 +34,8 @@ protocol AppController: Actor {
   func want(revision: Int, replicas: Int)
   /// What a replica is given that starts now of what another has stored.
   func estate(for number: ReplicaNumber) async -> Estate?
+  /// A replica goes by itself: it serves no more, and its end is still to come.
+  func quits(_ number: ReplicaNumber)
   /// A replica has ended.
   /// - Parameters:
   ///   - wasStopped: whether its stop had begun.

@@ -63,6 +63,9 @@ actor JobController: AppController {
 
   func serve(_ process: ReplicaProcess, _ number: ReplicaNumber, since began: Instant) async {}
 
+  /// Nobody counts on a run while it lasts.
+  func quits(_ number: ReplicaNumber) {}
+
   /// A run is nobody's heir.
   func estate(for number: ReplicaNumber) async -> Estate? { nil }
 

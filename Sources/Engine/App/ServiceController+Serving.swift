@@ -9,6 +9,7 @@ extension ServiceController {
     await process.onExtension { Task { await self.extend(process, number) } }
     let isReady = await waitTelling({ "\(process.name) is not ready: \(await process.notReadyReason)" }) { await process.untilReady() }
     guard isReady, await !process.isLeaving, var record = ledger.records[number], record.stop == nil else { return }
+    if await process.saidStopping || record.isQuitting == true { return await leaving(process, number) }
     do {
       if let port = process.port { try await proxy?.add(process.name, port: port) }
     } catch {
@@ -25,7 +26,7 @@ extension ServiceController {
       await process.onWatchdog { Task { if await !process.wasAskedToStop { await self.feed(.unhealthy(number)) } } }
     }
     if let live = process.app.live { Task { await watch(process, number, live) } }
-    await process.onLeaving { Task { await self.leaving(process) } }
+    await process.onLeaving { Task { await self.leaving(process, number) } }
   }
 
   /// A program that says how much longer its start takes is awaited for longer, within its bound.
@@ -47,10 +48,18 @@ extension ServiceController {
     }
   }
 
-  /// A program that says STOPPING=1 of itself gets no more requests; its end is treated as any.
-  private func leaving(_ process: ReplicaProcess) async {
+  /// A program that says STOPPING=1 of itself gets no more requests; its end is treated as any. One that hangs is stopped when its grace is over.
+  private func leaving(_ process: ReplicaProcess, _ number: ReplicaNumber) async {
     guard await !process.wasAskedToStop else { return }
-    await report(.normal, "Stopping", "\(process.name) says that it stops", process.name)
+    note(.normal, "Stopping", "\(process.name) says that it stops", process.name, key: await process.key("stopping"))
+    write()
+    quits(number)
     _ = try? await proxy?.drain(process.name)
+    Task {
+      try? await TaskThreads.sleep(process.plan.grace)
+      guard await !process.isOver else { return }
+      note(.warning, "Unhealthy", "\(process.name) said that it stops, and runs on after its grace", process.name)
+      feed(.unhealthy(number))
+    }
   }
 }

@@ -29,12 +29,15 @@ extension ServiceController {
 
   private func state(of replica: Replica, _ process: ReplicaProcess) async -> ShownState {
     let said = await process.statusText
+    if replica.isQuitting, replica.phase != .stopping {
+      return await process.isEnded
+        ? ShownState("Terminating", "Ended", "its program has ended; what runs beside it is stopped now")
+        : ShownState("Draining", "SaysStopping", Self.words("it stops by itself", said))
+    }
     switch replica.phase {
     case .starting where await !process.isLaunched && !process.app.sidecars.isEmpty:
       return ShownState("Pending", "SidecarsNotReady", "it starts once its sidecars are ready")
     case .starting: return ShownState("Starting", "NotReady", await process.notReadyReason)
-    case .ready where await process.saidStopping:
-      return ShownState("Draining", "SaysStopping", Self.words("it stops by itself", said))
     case .ready where replica.isUnhealthy:
       return ShownState("Ready", "Unhealthy", Self.words("fails its liveness check and is replaced as soon as enough others serve", said))
     case .ready where replica.revision != rollout.desired.revision:

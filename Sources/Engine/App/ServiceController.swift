@@ -60,6 +60,13 @@ actor ServiceController: AppController {
     feed(.desired(Desired(replicas: replicas, revision: revision), bounds: Self.bounds(app)))
   }
 
+  func quits(_ number: ReplicaNumber) {
+    guard var record = ledger.records[number], record.stop == nil, record.isQuitting == nil else { return }
+    record.isQuitting = true
+    keep(record)
+    feed(.quitting(number))
+  }
+
   func ended(_ number: ReplicaNumber, _ ending: Ending, wasStopped: Bool, leaving estate: Estate?) {
     settleEstate(of: number, estate)
     feed(.ended(number, ending))

@@ -21,6 +21,8 @@ struct KeeperCommand: Sendable {
   let inherited: [String: String]
   /// Whether it waits before the first signal until it is told that its turn has come.
   let waits: Bool
+  /// The cgroup of its own; nil when there is none.
+  let cgroup: String?
 
   /// How podman is called; nil when the app has no image.
   var container: ContainerCommand? {
@@ -41,6 +43,7 @@ struct KeeperCommand: Sendable {
     words += ["--log-full", app.logs.full.rawValue, "--extend", Self.text(extend)]
     if let watchdog = app.notify.watchdog { words += ["--watchdog", "\(watchdog.nanoseconds / 1_000)"] }
     if app.notify.store > 0 { words += ["--store", "\(app.notify.store)"] }
+    if let cgroup { words += ["--cgroup", cgroup] }
     if !stored.isEmpty { words += ["--stored", stored.map { $0.isPolled ? "1" : "0" }.joined()] }
     if let user = try notifyUser() { words += ["--notify-user", "\(user)"] }
     words += ["--stop", plan.description, "--grace", Self.text(plan.grace), "--floor", Self.text(plan.floor)]

@@ -14,6 +14,7 @@ extension ReplicaProcess {
     if request != nil { return over() }
     var record = record
     record.turn = turn?.step
+    record.cgroup = cgroup
     let lock: Descriptor
     do { lock = try directory.take(for: record) } catch {
       // Whatever is there is not ours to sweep.

@@ -107,6 +107,9 @@ actor ReplicaProcess {
     turn = waits ? Turn(step: app.stopOrder.holding(app.stop.plan(for: values)).turn) : nil
   }
 
+  /// The cgroup that its program is to have for itself; podman makes one for a container.
+  var cgroup: String? { app.container == nil ? context.cgroups.replica(name) : nil }
+
   nonisolated var plan: StopPlan { app.stop.plan(for: values) }
 
   var command: KeeperCommand { command([]) }
@@ -117,7 +120,7 @@ actor ReplicaProcess {
     (values[.listenFDs], values[.listenFDNames]) = ("\(names.count)", names.joined(separator: ":"))
     return KeeperCommand(
       app: app, values: values, port: port, directory: directory.path, keeperBinary: context.keeperBinary, initBinary: context.initBinary,
-      inheritedNames: names, stored: stored, inherited: context.environment, waits: turn != nil)
+      inheritedNames: names, stored: stored, inherited: context.environment, waits: turn != nil, cgroup: cgroup)
   }
 
   // MARK: - What the keeper says
@@ -157,6 +160,11 @@ actor ReplicaProcess {
   /// The same whichever engine tells of it: the keeper, and which of its events.
   func key(_ what: String) -> String? {
     identity.map { "\(ReplicaRecord.currentBoot)/\($0.pid)/\($0.startTime)/\(what)" }
+  }
+
+  /// The key of an event of its stop, which a shorter grace does not change.
+  nonisolated func key(ofStop what: String, _ request: ReplicaRecord.Stop) -> String {
+    "\(ReplicaRecord.currentBoot)/\(owner)/\(name)/\(request.since ?? request.deadline)/\(what)"
   }
 
   private func take(_ message: KeeperMessage) async {

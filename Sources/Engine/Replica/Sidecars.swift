@@ -21,6 +21,7 @@ actor Sidecars {
     let spec: Sidecar
     var supervision: Supervision
     var process: ReplicaProcess?
+    var record: ReplicaRecord?
     var starts = 0
     var alarm = Alarm()
     /// Awaits its end, and tells it.
@@ -66,7 +67,7 @@ actor Sidecars {
       port: main.port, boot: ReplicaRecord.currentBoot, startedAt: Clock.now.nanoseconds)
     record.sidecar = kept[index].spec.name
     let process = ReplicaProcess(record, app: App(app, sidecar: kept[index].spec), listener: nil, context: context)
-    kept[index].process = process
+    (kept[index].process, kept[index].record) = (process, record)
     kept[index].preparing = nil
     do {
       try await context.store.commit([.replica(record)])
@@ -92,7 +93,7 @@ actor Sidecars {
         continue
       }
       let process = ReplicaProcess(record, app: App(app, sidecar: kept[index].spec), listener: nil, context: context)
-      kept[index].process = process
+      (kept[index].process, kept[index].record) = (process, record)
       await process.adopt()
       kept[index].following = Task { await follow(process, record, index) }
       Task { await process.untilReady() }
@@ -166,13 +167,32 @@ actor Sidecars {
 
   private func prepare(_ index: Int, _ request: ReplicaRecord.Stop) {
     guard kept[index].preparing == nil, let process = kept[index].process else { return }
-    let name = kept[index].spec.name
-    kept[index].preparing = Task {
-      guard let problem = await process.prepare(Self.request(by: Instant(nanoseconds: request.deadline), from: request.since)) else {
-        return
-      }
-      await report(.warning, "FailedPreStopHook", "\(name): \(problem)")
+    var asked = Self.request(by: Instant(nanoseconds: request.deadline), from: request.since)
+    asked.isHookOver = kept[index].record?.stop?.isHookOver
+    kept[index].preparing = Task { [asked] in
+      let problem = await process.prepare(asked)
+      await hookIsOver(index, process, asked, problem)
     }
+  }
+
+  /// Before its turn comes, so that a later engine does not ask the hook again.
+  private func hookIsOver(_ index: Int, _ process: ReplicaProcess, _ asked: ReplicaRecord.Stop, _ problem: String?) async {
+    guard case .http? = process.app.stop.preStop, asked.isHookOver != true, var record = kept[index].record else { return }
+    var changes: [StateChange] = []
+    if let problem {
+      let event = EngineEvent(
+        app: app.name, replica: main.name, kind: .warning, reason: "FailedPreStopHook",
+        message: "\(kept[index].spec.name): \(problem)", key: process.key(ofStop: "hook", asked))
+      changes.append(.event(event))
+    }
+    if await !process.isEnded {
+      record.stop = asked
+      record.stop?.isHookOver = true
+      kept[index].record = record
+      changes.append(.replica(record))
+    }
+    // A full disk stops no stop.
+    try? await context.store.commit(changes)
   }
 
   private static func request(by deadline: Instant, from start: Int64? = nil) -> ReplicaRecord.Stop {

@@ -4,7 +4,7 @@ import Linux
 import StopPlan
 
 /// What a keeper that was killed has left of its replica. A process is surely the replica's own when it is in the session that the
-/// program led, or holds the replica's lock open: programs inherit that, and nobody else can open it.
+/// program led, holds the replica's lock open: programs inherit that, and nobody else can open it; or is in the replica's cgroup.
 struct Survivors {
   /// The program that the keeper started; it led a session of its own. 0 when it is not known.
   let main: Int32
@@ -20,8 +20,10 @@ struct Survivors {
     let file = stat(directory.lock, &lock) == 0 ? lock : nil
     // A session's number is not given again while it has members, but after that: whoever has it now may be a stranger.
     let session = main > 0 && ProcessRecord(pid: main).map { $0.identity.startTime == mainStart } ?? true ? main : 0
+    let grouped = directory.record()?.cgroup.map(Cgroups.members) ?? []
     return Self.processes { record in
-      session > 0 && record.session == session || file.map { Self.holds(record.identity.pid, $0) } ?? false
+      if grouped.contains(record.identity.pid) { return true }
+      return session > 0 && record.session == session || file.map { Self.holds(record.identity.pid, $0) } ?? false
     }
   }
 
@@ -69,6 +71,8 @@ struct Survivors {
       try? await TaskThreads.sleep(Self.look)
       left = find()
     }
+    // Its keeper would have.
+    if let cgroup = directory.record()?.cgroup { Cgroups.remove(cgroup) }
   }
 
   /// How often it is looked who is left: nobody tells when a process ends that is not our child.

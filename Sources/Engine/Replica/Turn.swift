@@ -56,7 +56,7 @@ extension ReplicaProcess {
   /// Asks a preStop hook of kind HTTP; nothing else does one.
   /// - Returns: what failed. Unlike for Kubernetes a status of 400 or more does.
   func askHook(_ request: ReplicaRecord.Stop) async -> String? {
-    guard case .http(let target)? = app.stop.preStop else { return nil }
+    guard case .http(let target)? = app.stop.preStop, request.isHookOver != true else { return nil }
     guard let port = target.port ?? port else { return "\(target.path): it has no port" }
     return await beforeHookLimit(of: request) { [app] left in
       do {

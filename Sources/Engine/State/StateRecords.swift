@@ -53,6 +53,15 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
     var deadline: Int64
     /// When it was asked for, on the same clock.
     var since: Int64?
+    /// Whether the preStop hook of kind HTTP was asked; that its keeper does not know.
+    var isHookOver: Bool?
+
+    /// The same, over sooner; a request of its own for the keeper.
+    func shortened(to deadline: Instant) -> Stop {
+      var stop = self
+      (stop.id, stop.deadline) = (RequestIDs.next(), deadline.nanoseconds)
+      return stop
+    }
 
     /// Whether nobody is told, but killed.
     var isAtOnce: Bool { deadline == 0 }
@@ -69,9 +78,15 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
   var sidecar: String?
   /// The boot it lives in (/proc/sys/kernel/random/boot_id); nothing of it is left in another.
   var boot: String
+  /// The PID namespace whose numbers its processes have (namespaces(7)); nil of one that an older lastcall wrote down.
+  var pidNamespace: UInt64? = Self.currentPIDNamespace
   /// On the monotonic clock, in ns.
   var startedAt: Int64
   var readySince: Int64?
+  /// The cgroup that its program was started in; nil when it has none of its own.
+  var cgroup: String?
+  /// Whether it goes by itself; nil of one that does not.
+  var isQuitting: Bool?
   var stop: Stop?
   /// In which step of its plan its keeper waits for its turn; nil when it goes through it by itself.
   var turn: Int?
@@ -80,11 +95,22 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
   static let currentBoot =
     (try? String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines) ?? ""
 
+  /// Which PID namespace we are in, by its inode.
+  static let currentPIDNamespace: UInt64? = {
+    var information = stat()
+    return stat("/proc/self/ns/pid", &information) == 0 ? UInt64(information.st_ino) : nil
+  }()
+
+  /// Whether its processes may live, and be found by their numbers.
+  var isOfThisBoot: Bool { boot == Self.currentBoot && (pidNamespace == nil || pidNamespace == Self.currentPIDNamespace) }
+
   /// As the rollout knows it.
   var replica: Replica {
     let phase: ReplicaPhase =
       if stop != nil { .stopping } else if let readySince { .ready(since: Instant(nanoseconds: readySince)) } else { .starting }
-    return Replica(number: ReplicaNumber(number), revision: revision, phase: phase, startedAt: Instant(nanoseconds: startedAt))
+    return Replica(
+      number: ReplicaNumber(number), revision: revision, phase: phase, startedAt: Instant(nanoseconds: startedAt),
+      isQuitting: isQuitting ?? false)
   }
 }
 

@@ -24,6 +24,10 @@ enum StateSchema {
     try makePrivate(path)
     do {
       let queue = try DatabaseQueue(path: path, configuration: configuration)
+      // What a newer version has made of it is not ours to guess.
+      if try queue.read(migrator.hasBeenSuperseded) {
+        throw EngineError("\(path) was written by a newer version of lastcall; use that one, or set LASTCALL_STATE_DIR")
+      }
       try migrator.migrate(queue)
       return queue
     } catch let error as DatabaseError where [.SQLITE_NOTADB, .SQLITE_CORRUPT].contains(error.resultCode) {
