@@ -31,6 +31,13 @@ import Testing
         == "1 of 200 stops ended by KILL: the grace of 30 s is too short, or the program does not end by its stop signal")
   }
 
+  /// A grace that was made longer is no shorter for what was killed under the one before; KILL may come by the plan long before the grace is over.
+  @Test func oneThatWasKilledSoonerSaysNothing() {
+    #expect(advice([1, 2], killed: 1, grace: 60) == nil)
+    let killed = StopRecord(app: "web", seconds: 5, wasKilled: true)
+    #expect(AppDescription.Stops([killed], grace: .seconds(60), killTime: .seconds(5))?.advice != nil)
+  }
+
   @Test func fourFifthsOfTheGraceAreTooClose() {
     #expect(advice([24], grace: 30) == nil)
     #expect(advice([24.1], grace: 30) == "stops take up to 24.1 s of the grace of 30 s: too close; raise it to 49 s")

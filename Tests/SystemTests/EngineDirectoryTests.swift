@@ -36,6 +36,19 @@ import Testing
     try await isRefused(workspace, "\(state)/state.sqlite is damaged (file is not a database); move it away")
   }
 
+  @Test func aDatabaseOfANewerVersionIsRefused() async throws {
+    let (workspace, _, state) = try await used()
+    let script = """
+      import sqlite3, sys
+      database = sqlite3.connect(sys.argv[1])
+      database.execute("INSERT INTO grdb_migrations VALUES ('99 not invented yet')")
+      database.commit()
+      """
+    let python = try workspace.start("/usr/bin/python3", ["-c", script, state + "/state.sqlite"])
+    #expect(await python.ended() == .code(0), "\(python.output)")
+    try await isRefused(workspace, "\(state)/state.sqlite was written by a newer version of lastcall")
+  }
+
   @Test func aLockThatIsALinkIsNotFollowed() async throws {
     let (workspace, run, _) = try await used()
     try workspace.write("target", "")

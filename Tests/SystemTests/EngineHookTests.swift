@@ -39,6 +39,7 @@ import Testing
     test.order("start main", "TERM main", "end main", "TERM mesh")
     #expect(test.trace().count { $0.hasPrefix("GET") } == 1)
     #expect(try await test.has("FailedPreStopHook", "/500 answered 500") == like.isEmpty)
+    if like.isEmpty { #expect(try await test.event("FailedPreStopHook").replica == "web-1-mesh") }
     await test.down(up)
   }
 }

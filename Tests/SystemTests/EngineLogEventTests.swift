@@ -145,7 +145,7 @@ import Testing
     try FileManager.default.removeItem(atPath: test.workspace.directory + "/well")
     try await up.says("Holding")
     let holding = try await test.event("Holding")
-    #expect(holding.kind == "Warning" && holding.message.hasSuffix("left running: too many would be missing at once"), "\(holding)")
+    #expect(holding.kind == "Warning" && holding.message.hasSuffix("left running for now: too many would be missing at once"), "\(holding)")
     let areHeld = try await eventually {
       let states = try await rows(test).map { "\($0.state) \($0.reason)" }.sorted()
       return states == ["Ready Unhealthy", "Ready Unhealthy", "Starting NotReady"]

@@ -26,7 +26,15 @@ extension AppController {
       app: name, state: state.name, reason: state.reason, message: state.message, revision: revision, replicas: wantedReplicas,
       declared: declaredLines,
       ready: rows.count { $0.state == "Ready" && $0.sidecar == nil }, rows: rows,
-      stops: AppDescription.Stops(stops, grace: app.stop.grace), hooks: ReplicaLogs.hooks(of: name, context), events: events)
+      stops: AppDescription.Stops(stops, grace: app.stop.grace, killTime: killTime), hooks: ReplicaLogs.hooks(of: name, context),
+      events: events)
+  }
+
+  /// When KILL comes: where the plan says, or when the grace is over.
+  private var killTime: TimeSpan {
+    let plan = app.stop.plan(for: ReplicaValues(port: nil))
+    guard case .send(.kill, _)? = plan.steps.last else { return plan.grace }
+    return min(plan.grace, plan.writtenLength)
   }
 
   /// What is declared, in the file's words, and what that comes to.

@@ -44,10 +44,8 @@ extension ServiceController {
       let why = ending == .done ? "it ended well" : "its exit code or the restart policy says so"
       self.note(.normal, "NotReplaced", "\(name(number)) is not started again: \(why)", name(number))
     case .holding(0): self.note(.normal, "BrakeReleased", "replicas that fail their liveness check are replaced again")
-    case .holding(let count):
-      let words = count == 1 ? "1 replica fails the liveness check and is" : "\(count) replicas fail the liveness check and are"
-      let text = "\(words) left running: too many would be missing at once"
-      self.note(.warning, "Holding", text)
+    case .holding:
+      self.note(.warning, "Holding", "replicas that fail their liveness check are left running for now: too many would be missing at once")
     case .stopped:
       if let failure {
         self.note(.warning, "Failed", failure)

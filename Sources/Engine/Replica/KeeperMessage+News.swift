@@ -29,7 +29,10 @@ extension KeeperMessage {
       News(
         kind: .warning, reason: "LogDropped",
         text: "\(lines.map { "\($0) lines" } ?? "lines") of its output could not be written: \(cause); free some space")
-    case "logResumed": News(kind: .normal, reason: "LogResumed", text: "its output is written again")
+    case "logResumed":
+      News(
+        kind: .normal, reason: "LogResumed",
+        text: "its output is written again" + (lines.map { $0 > 0 ? "; \($0) lines of it are lost" : "" } ?? ""))
     case "failed":
       News(
         kind: .warning, reason: "Failed", text: "\(replica) did not start: \(command ?? "the command"): \(reason ?? "cannot be executed")")

@@ -335,10 +335,9 @@ actor ReplicaProcess {
   }
 
   private func becomesReady() async -> Bool {
-    guard let readiness = app.ready else {
-      while !isRunning, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
-      return !isEnded
-    }
+    // What a probe finds before is of somebody else, or was not told of yet.
+    while !isRunning, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
+    guard let readiness = app.ready else { return !isEnded }
     if case .notify = readiness.check {
       while !saidReady, !isEnded { await withCheckedContinuation { readyWaiters.append($0) } }
       return !isEnded

@@ -181,8 +181,8 @@ actor Sidecars {
     var changes: [StateChange] = []
     if let problem {
       let event = EngineEvent(
-        app: app.name, replica: main.name, kind: .warning, reason: "FailedPreStopHook",
-        message: "\(kept[index].spec.name): \(problem)", key: process.key(ofStop: "hook", asked))
+        app: app.name, replica: process.name, kind: .warning, reason: "FailedPreStopHook", message: problem,
+        key: process.key(ofStop: "hook", asked))
       changes.append(.event(event))
     }
     if await !process.isEnded {
