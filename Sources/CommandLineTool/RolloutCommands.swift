@@ -17,15 +17,11 @@ struct RolloutCommand: AsyncParsableCommand {
 
     func run() async throws {
       // A paused rollout makes no events while it is waited for.
-      for description in try await file.describe(target.apps) where Self.isUnderWay(description) {
+      for description in try await file.describe(target.apps) where description.isSettled == false {
         Output.progress(["\(Self.summary(description)); waiting", description.message].filter { !$0.isEmpty }.joined(separator: ": "))
       }
       _ = try await file.ask(EngineRequest(op: .status, target.apps))
       for description in try await file.describe(target.apps) { Output.line(Self.summary(description)) }
-    }
-
-    private static func isUnderWay(_ description: AppDescription) -> Bool {
-      ["Pending", "Starting", "Progressing", "Paused", "CrashLoop"].contains(description.state)
     }
 
     private static func summary(_ description: AppDescription) -> String {

@@ -195,10 +195,12 @@ public actor Engine {
     switch arrival.signal {
     case .chld: await context.children.reap()
     case .int where stopping != nil: if interrupts.came(fromTerminal: arrival.fromTerminal, at: Clock.now) { await escalate() }
-    case .hup where !hasLostTerminal: await reload()
-    case .int, .term, .hup:
+    // What it carries out may take long, and needs the other signals meanwhile: the ends of children, and those that stop everything.
+    case .hup where !hasLostTerminal: Task { await reload() }
+    case .int:
       _ = interrupts.came(fromTerminal: arrival.fromTerminal, at: Clock.now)
-      stop(because: "\(arrival.signal)")
+      stop(because: "INT; Ctrl-C again to hurry")
+    case .term, .hup: stop(because: "\(arrival.signal)")
     default: break
     }
   }
@@ -219,7 +221,7 @@ public actor Engine {
     stopping = Task {
       if !controllers.isEmpty {
         await context.reporter.report(
-          EngineEvent(app: "", reason: "Stopping", message: "stopping everything (\(reason)); Ctrl-C again to hurry"))
+          EngineEvent(app: "", reason: "Stopping", message: "stopping everything (\(reason))"))
       }
       await stopInOrder()
       for (_, removal) in leaving.values { await removal.value }

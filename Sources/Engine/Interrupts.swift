@@ -7,11 +7,12 @@ struct Interrupts {
 
   private var last = Instant(nanoseconds: 0)
 
-  /// A signal that asks for a stop has come.
+  /// An INT has come.
   /// - Parameter fromTerminal: whether the kernel's terminal driver sent it, which sends no copies.
   /// - Returns: whether it is one of its own.
   mutating func came(fromTerminal: Bool, at now: Instant) -> Bool {
-    defer { last = now }
-    return fromTerminal || now - last >= Self.copyWindow
+    guard fromTerminal || now - last >= Self.copyWindow else { return false }
+    last = now
+    return true
   }
 }

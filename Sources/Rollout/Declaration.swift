@@ -51,8 +51,8 @@ public struct Declaration: Equatable, Sendable {
 
   /// What an engine that starts does: what it has found goes on as it was, but for what the file says otherwise by now.
   public var atStart: Step {
-    guard lastReplicas != nil else { return .begin(replicas: fileReplicas) }
     if isStopped { return .stayStopped }
+    guard lastReplicas != nil else { return .begin(replicas: fileReplicas) }
     if isChanged { return change }
     // A full stop was interrupted; whoever says up wants it up.
     return desiredReplicas == 0 && fileReplicas > 0 ? .amend(replicas: replicasWhenUp) : .goOn
@@ -61,8 +61,8 @@ public struct Declaration: Equatable, Sendable {
   /// What a deploy does: what was undone is tried again.
   /// - Parameter isNamed: whether a user has named the app; what was stopped is started then.
   public func atDeploy(isNamed: Bool) -> Step {
-    guard lastReplicas != nil else { return change }
     if isStopped, !isNamed { return .stayStopped }
+    guard lastReplicas != nil else { return change }
     return !isChanged && isUp && !wasUndone ? .goOn : change
   }
 

@@ -19,7 +19,7 @@ struct Fleet: Sendable {
 
   /// Ready ones that have not settled, by since when they are ready.
   private var settling = ReplicaQueue<Instant>()
-  /// Those that are not ready, or go by themselves, by since when they are awaited.
+  /// Those that are not ready, by since when they are awaited.
   private var awaited = ReplicaQueue<Instant>()
   /// Those to be replaced: not ready; ready, and available, the unhealthy first.
   private var leavingNotReady = ReplicaQueue<Int>()
@@ -93,7 +93,7 @@ struct Fleet: Sendable {
     return nil
   }
 
-  /// The replica of the wanted revision that is awaited for longest, to get ready or to end.
+  /// The replica of the wanted revision that is awaited for longest.
   mutating func firstAwaited() -> (number: ReplicaNumber, since: Instant)? {
     while let head = awaited.head {
       if let replica = replicas[head.number], isAwaited(replica), replica.waitingSince == head.key { return (head.number, head.key) }
@@ -103,7 +103,8 @@ struct Fleet: Sendable {
   }
 
   private func isAwaited(_ replica: Replica) -> Bool {
-    replica.isRunning && !replica.isReady && !replica.isUnhealthy && replica.revision == wantedRevision
+    // One that has served is no new replica that is late.
+    replica.isRunning && !replica.isReady && !replica.hasSettled && !replica.isUnhealthy && replica.revision == wantedRevision
   }
 
   /// The oldest replica to be replaced that is not ready.

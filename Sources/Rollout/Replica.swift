@@ -35,17 +35,18 @@ public struct Replica: Equatable, Sendable {
   /// Whether its liveness check failed, so that it has to be replaced.
   public internal(set) var isUnhealthy: Bool
   /// Whether it has been ready for the settle time. Once it has, a longer settle time of a later revision does not undo that.
-  public internal(set) var hasSettled = false
+  public internal(set) var hasSettled: Bool
   /// Whether it goes by itself: its program says so, or has ended and something beside it is left. It serves no more; its end is still to come.
   public internal(set) var isQuitting: Bool
   /// Until when it has asked to be awaited, within what it may ask for; nil when it has not.
   public internal(set) var extendedUntil: Instant?
-  /// Since when it is awaited: to be ready since its start, to have ended since it said that it goes.
+  /// Since when it is awaited to be ready: its start, or later, as it has asked for.
   var waitingSince: Instant
 
   /// A replica, as an engine that comes back recorded it.
   public init(
-    number: ReplicaNumber, revision: Int, phase: ReplicaPhase, startedAt: Instant, isUnhealthy: Bool = false, isQuitting: Bool = false
+    number: ReplicaNumber, revision: Int, phase: ReplicaPhase, startedAt: Instant, isUnhealthy: Bool = false, isQuitting: Bool = false,
+    hasSettled: Bool = false
   ) {
     self.number = number
     self.revision = revision
@@ -53,6 +54,7 @@ public struct Replica: Equatable, Sendable {
     self.startedAt = startedAt
     self.isUnhealthy = isUnhealthy
     self.isQuitting = isQuitting
+    self.hasSettled = hasSettled
     waitingSince = startedAt
   }
 

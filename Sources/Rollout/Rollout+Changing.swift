@@ -25,11 +25,12 @@ extension Rollout {
       saved.frozen = saved.frozen.map { _ in [:] }
     } else if !isPaused, isNew || from.replicas == 0 {
       begin(at: now)
-    } else if isPaused, isNew, wished.replicas == from.replicas {
-      actions.append(.note(.paused))
-    } else if wished.replicas != from.replicas {
-      if from.replicas > 0 || !isNew { actions.append(.note(.scaled(from: from.replicas, to: wished.replicas))) }
-      scaleFrozen(from: wantedBefore, isNew: isNew)
+    } else {
+      if isPaused, isNew { actions.append(.note(.paused)) }
+      if wished.replicas != from.replicas {
+        if from.replicas > 0 || !isNew { actions.append(.note(.scaled(from: from.replicas, to: wished.replicas))) }
+        scaleFrozen(from: wantedBefore, isNew: isNew)
+      }
     }
     if isNew { fleet.keep(only: revisionToKeep) }
   }

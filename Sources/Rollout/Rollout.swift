@@ -17,7 +17,7 @@ public struct Rollout: Sendable {
     /// A replica has asked to be awaited until then, later than its deadline (sd_notify(3), EXTEND_TIMEOUT_USEC).
     case extended(ReplicaNumber, until: Instant)
     /// A replica goes by itself: its program says so, or has ended and what runs beside it is yet to be stopped. It serves no more. It is
-    /// replaced when it has ended, by what its end means.
+    /// replaced when it has ended, by what its end means; give `.unhealthy` when that takes too long.
     case quitting(ReplicaNumber)
     /// A replica's liveness check failed: it has to be replaced.
     case unhealthy(ReplicaNumber)
@@ -152,11 +152,7 @@ public struct Rollout: Sendable {
     case .extended(let number, let until): extend(number, to: until)
     case .quitting(let number):
       guard let replica = fleet[number], replica.isRunning, !replica.isQuitting else { return }
-      fleet.change(number) {
-        // One that had not settled is still in its first deadline.
-        if $0.hasSettled { ($0.waitingSince, $0.extendedUntil) = (now, nil) }
-        $0.isQuitting = true
-      }
+      fleet.change(number) { $0.isQuitting = true }
       unsettle(at: now)
     case .unhealthy(let number): failed(number, at: now)
     case .healthy(let number): fleet.change(number) { if $0.isRunning { $0.isUnhealthy = false } }

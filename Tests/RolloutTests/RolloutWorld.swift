@@ -307,7 +307,7 @@ struct RolloutWorld {
 
   /// The engine comes back: it reads its records, looks what lives, tells again what it had told to stop, and goes on.
   private mutating func returns() {
-    rollout = Rollout(restoring: recorded, replicas: Array(records.values), at: now)
+    rollout = Rollout(restoring: recorded, replicas: records.values.map(Self.asRecorded), at: now)
     for (number, record) in records.sorted(by: { $0.key < $1.key }) {
       guard let process = processes[number], process.ending == nil else {
         if !started.contains(number) { pauseAllows += 1 }
@@ -322,6 +322,13 @@ struct RolloutWorld {
       if !process.isSick, record.isUnhealthy { takeIn(.healthy(number)) }
     }
     feed(.clock)
+  }
+
+  /// What a record has of a replica.
+  private static func asRecorded(_ replica: Replica) -> Replica {
+    Replica(
+      number: replica.number, revision: replica.revision, phase: replica.phase, startedAt: replica.startedAt,
+      isUnhealthy: replica.isUnhealthy, isQuitting: replica.isQuitting, hasSettled: replica.isQuitting && replica.hasSettled)
   }
 
   private mutating func takeIn(_ event: Rollout.Event) {

@@ -23,8 +23,8 @@ extension AppController {
     let events = (try? context.store.events(limit: 20, of: name).map(\.event)) ?? []
     let rows = await rows(of: nil)
     return AppDescription(
-      app: name, state: state.name, reason: state.reason, message: state.message, revision: revision, replicas: wantedReplicas,
-      declared: declaredLines,
+      app: name, state: state.name, reason: state.reason, message: state.message, isSettled: isSettled, revision: revision,
+      replicas: wantedReplicas, declared: declaredLines,
       ready: rows.count { $0.state == "Ready" && $0.sidecar == nil }, rows: rows,
       stops: AppDescription.Stops(stops, grace: app.stop.grace, killTime: killTime), hooks: ReplicaLogs.hooks(of: name, context),
       events: events)

@@ -179,7 +179,7 @@ extension AppController {
         let wasStarted = await begin(process, number) { await process.adopt() }
         await awaitEnd(of: process, number, wasStarted: wasStarted)
       }
-      let serves = record.stop == nil && record.readySince != nil && record.isQuitting == nil
+      let serves = record.stop == nil && record.readySince != nil && record.quitsSince == nil
       if serves, let port = record.port { try? await proxy?.add(record.name, port: port) }
       if record.stop != nil { Task { await stopReplica(number) } }
     }

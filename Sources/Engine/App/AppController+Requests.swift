@@ -58,6 +58,12 @@ extension AppController {
     }
   }
 
+  /// A user wants it, who had stopped it before it was begun.
+  func isWantedAgain() {
+    ledger.isStopped = false
+    write()
+  }
+
   /// How many replicas there are to be when it is started again.
   var countWhenUp: Int { declaration(of: app).replicasWhenUp }
 
@@ -110,17 +116,20 @@ extension AppController {
   // MARK: - Signals
 
   /// Sends a signal to the main process of a replica, or of all.
-  /// - Returns: whether there was one.
-  func kill(_ signal: Signal, _ target: String?) async -> Bool {
+  /// - Returns: why it was not sent, where it was not.
+  func kill(_ signal: Signal, _ target: String?) async -> [String] {
     let meant = chosen(target)
+    if meant.isEmpty { return ["nothing of \(name) runs"] }
+    var failures: [String] = []
     for process in meant {
       if let problem = await process.signal(signal) {
+        failures.append("\(process.name): \(problem)")
         await report(.warning, "NotSignalled", "\(process.name): \(problem)", process.name)
       } else {
         await report(.normal, "Signalled", "\(signal) was sent to \(process.name), as a user wanted", process.name)
       }
     }
-    return !meant.isEmpty
+    return failures
   }
 
   /// Has the programs read their configuration again: by the app's signal, or by its command.

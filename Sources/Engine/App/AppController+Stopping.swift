@@ -17,6 +17,11 @@ extension AppController {
   /// One replica's stop in its order (`StopOrder`), under one clock. A later engine goes on with what its record says of it.
   func stopReplica(_ number: ReplicaNumber) async {
     guard let process = ledger.processes[number], let request = ledger.records[number]?.stop else { return }
+    // Of one that has ended by itself only its sidecars are left, which are being stopped already.
+    if await process.isEnded {
+      await ledger.sidecars[number]?.shorten(request)
+      return
+    }
     await process.leave()
     if ledger.isHurrying {
       await process.waitForNothing()

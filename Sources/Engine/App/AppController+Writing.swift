@@ -111,7 +111,7 @@ extension AppController {
   /// Asks for a stop and waits until nothing runs, also when another asks for one meanwhile.
   func untilStopped(_ begin: () -> Void) async {
     var outcome = await untilOutcome(begin)
-    while case .superseded = outcome, ledger.isStopping, !ledger.processes.isEmpty { outcome = await nextOutcome() }
+    while case .superseded = outcome, ledger.isStopping || ledger.isStopped, !ledger.processes.isEmpty { outcome = await nextOutcome() }
   }
 
   /// Waits until something has come of what made what comes after it wait.

@@ -159,7 +159,7 @@ actor JobController: AppController {
   func pause(_ holds: Bool) -> AppOutcome { .undone("\(name) is a job; there is no rollout to \(holds ? "pause" : "go on with")") }
 
   func untilSettled() async -> AppOutcome {
-    guard isSettled, ledger.declared != nil else { return await nextOutcome() }
+    guard isSettled, ledger.declared != nil || ledger.isStopped else { return await nextOutcome() }
     if app.schedule == nil, case .failed = machine.outcome { return .undone("\(name) has failed and is not tried again") }
     return .complete
   }

@@ -7,9 +7,11 @@ import StopPlan
 extension ServiceController {
   func serve(_ process: ReplicaProcess, _ number: ReplicaNumber, since began: Instant) async {
     await process.onExtension { Task { await self.extend(process, number) } }
+    if ledger.records[number]?.quitsSince != nil { return await leaving(process, number) }
+    await process.onLeaving { Task { await self.leaving(process, number) } }
     let isReady = await waitTelling({ "\(process.name) is not ready: \(await process.notReadyReason)" }) { await process.untilReady() }
     guard isReady, await !process.isLeaving, var record = ledger.records[number], record.stop == nil else { return }
-    if await process.saidStopping || record.isQuitting == true { return await leaving(process, number) }
+    if await process.saidStopping { return }
     do {
       if let port = process.port { try await proxy?.add(process.name, port: port) }
     } catch {
@@ -26,7 +28,6 @@ extension ServiceController {
       await process.onWatchdog { Task { if await !process.wasAskedToStop { await self.feed(.unhealthy(number)) } } }
     }
     if let live = process.app.live { Task { await watch(process, number, live) } }
-    await process.onLeaving { Task { await self.leaving(process, number) } }
   }
 
   /// A program that says how much longer its start takes is awaited for longer, within its bound.
@@ -50,13 +51,14 @@ extension ServiceController {
 
   /// A program that says STOPPING=1 of itself gets no more requests; its end is treated as any. One that hangs is stopped when its grace is over.
   private func leaving(_ process: ReplicaProcess, _ number: ReplicaNumber) async {
-    guard await !process.wasAskedToStop else { return }
+    guard await !process.wasAskedToStop, await !process.isEnded else { return }
     note(.normal, "Stopping", "\(process.name) says that it stops", process.name, key: await process.key("stopping"))
     write()
     quits(number)
     _ = try? await proxy?.drain(process.name)
+    guard let since = ledger.records[number]?.quitsSince else { return }
     Task {
-      try? await TaskThreads.sleep(process.plan.grace)
+      try? await TaskThreads.sleep(Instant(nanoseconds: since) + process.plan.grace - Clock.now)
       guard await !process.isOver else { return }
       note(.warning, "Unhealthy", "\(process.name) said that it stops, and runs on after its grace", process.name)
       feed(.unhealthy(number))

@@ -61,8 +61,9 @@ actor ServiceController: AppController {
   }
 
   func quits(_ number: ReplicaNumber) {
-    guard var record = ledger.records[number], record.stop == nil, record.isQuitting == nil else { return }
-    record.isQuitting = true
+    guard var record = ledger.records[number], record.stop == nil, record.quitsSince == nil else { return }
+    record.quitsSince = Clock.now.nanoseconds
+    record.hasSettled = rollout.replica(number)?.hasSettled
     keep(record)
     feed(.quitting(number))
   }
@@ -153,10 +154,14 @@ actor ServiceController: AppController {
 
   func scale(to replicas: Int) async -> AppOutcome {
     guard !ledger.isStopping else { return .superseded }
-    if replicas == wantedReplicas, isSettled { return .complete }
+    if isNew, replicas > 0 { return .undone("\(name) has not begun yet; start it with: lastcall start \(name)") }
     // No replicas are none until somebody names the app, as after a stop.
     if replicas == 0, wantedReplicas > 0 { ledger.stoppedReplicas = wantedReplicas }
     ledger.isStopped = replicas == 0
+    if replicas == wantedReplicas, isSettled {
+      if isNew { await stop(grace: nil, isHurried: false) }
+      return .complete
+    }
     return await untilOutcome { feed(.desired(Desired(replicas: replicas, revision: revision))) }
   }
 
@@ -168,7 +173,7 @@ actor ServiceController: AppController {
 
   func untilSettled() async -> AppOutcome {
     if let failure { return .undone(failure) }
-    if rollout.isComplete, ledger.declared != nil { return .complete }
+    if rollout.isComplete, ledger.declared != nil || ledger.isStopped { return .complete }
     return await nextOutcome()
   }
 

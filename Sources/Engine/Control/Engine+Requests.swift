@@ -28,7 +28,8 @@ extension Engine {
         stop(because: "lastcall down")
         await untilStopped()
       }
-      await send(EngineAnswer(end: 0))
+      let problem = left.isEmpty ? nil : "something of \(left.joined(separator: ", ")) still runs"
+      await send(EngineAnswer(end: problem == nil ? 0 : 1, error: problem))
     case .restart, .undo, .pause, .resume, .scale, .stop, .start, .status:
       await untilStarted()
       // In the order of their starts: what waits for one that has failed waits for ever.
@@ -36,7 +37,7 @@ extension Engine {
       // Who is stopped is stopped before what it came after, as by `down`.
       let ordered = request.op == .stop ? inOrder.reversed() : inOrder
       let file = self.file
-      await relay(ordered.map { controller in { await Self.change(controller, request, file) } }, of: ordered.map(\.name), send)
+      await relay(ordered.map { controller in { await self.change(controller, request, file) } }, of: ordered.map(\.name), send)
     }
   }
 
@@ -82,30 +83,49 @@ extension Engine {
     return nil
   }
 
-  private static func change(_ controller: any AppController, _ request: EngineRequest, _ file: AppFile) async -> AppOutcome {
+  /// Has an app that was never begun begin in its turn.
+  /// - Parameter isNamed: whether a user has named it; what was stopped is started then.
+  private func beginInTurn(_ controller: any AppController, isNamed: Bool) async -> AppOutcome {
+    if await controller.ledger.isStopped {
+      guard isNamed else { return .complete }
+      await controller.isWantedAgain()
+    }
+    do { try await begin([controller.name]) } catch { return .undone("\(error)") }
+    return await controller.untilSettled()
+  }
+
+  private func change(_ controller: any AppController, _ request: EngineRequest, _ file: AppFile) async -> AppOutcome {
+    let isStopped = await controller.ledger.isStopped
+    if await controller.isNew, request.op == .start || request.op == .restart {
+      // Its turn comes without being asked for.
+      if request.names.isEmpty, request.op == .restart || !isStopped { return .complete }
+      return await beginInTurn(controller, isNamed: true)
+    }
     switch request.op {
     case .restart:
       // What a user has stopped is started by its name alone.
-      if request.names.isEmpty, await controller.ledger.isStopped { return .complete }
+      if request.names.isEmpty, isStopped { return .complete }
+      if isStopped, let app = await changed(controller, file) { return await controller.deploy(app, isNamed: true, because: "restart") }
       return await controller.restart()
     case .undo: return await controller.undo(to: request.revision)
     case .pause: return await controller.pause(true)
     case .resume: return await controller.pause(false)
     case .scale: return await controller.scale(to: max(0, request.replicas ?? 1))
     case .start:
-      // The file may have changed while it was stopped. What it says as before is not tried again if that was undone.
-      if let app = file.apps.first(where: { $0.name == controller.name }), await controller.ledger.isStopped,
-        await controller.ledger.declared != app
-      {
-        return await controller.deploy(app, isNamed: true, because: "start")
-      }
+      if isStopped, let app = await changed(controller, file) { return await controller.deploy(app, isNamed: true, because: "start") }
       return await controller.startAgain()
     case .status: return await controller.untilSettled()
     default:
       let grace = request.grace.map { TimeSpan(nanoseconds: Int64(min(max(0, $0), 86_400) * 1e9)) }
       await controller.stop(grace: grace, isHurried: request.now ?? false)
-      return .complete
+      return await controller.ledger.isStopped ? .complete : .superseded
     }
+  }
+
+  /// What the file says of an app, when it has changed while that was stopped. What it says as before is not tried again if that was undone.
+  private func changed(_ controller: any AppController, _ file: AppFile) async -> App? {
+    guard let app = file.apps.first(where: { $0.name == controller.name }) else { return nil }
+    return await controller.ledger.declared == app ? nil : app
   }
 
   // MARK: - Showing
@@ -145,8 +165,7 @@ extension Engine {
             guard await controller.isNew else {
               return await controller.deploy(app, isNamed: !names.isEmpty, because: "deploy")
             }
-            do { try await self.begin([app.name]) } catch { return .undone("\(error)") }
-            return await controller.untilSettled()
+            return await self.beginInTurn(controller, isNamed: !names.isEmpty)
           }
         }, of: meant.map(\.0.name), send)
       // What a failure has kept from its turn waits for what it comes after.
@@ -209,7 +228,7 @@ extension Engine {
         guard let signal = Signal(request.signal ?? "KILL") else {
           return await send(EngineAnswer(end: 2, error: "\(request.signal ?? "") is no signal; lastcall signals lists them"))
         }
-        if await !controller.kill(signal, target.name) { failures.append("nothing of \(controller.name) runs") }
+        failures += await controller.kill(signal, target.name)
       }
     }
     await send(EngineAnswer(end: failures.isEmpty ? 0 : 1, error: failures.isEmpty ? nil : failures.joined(separator: "\n")))

@@ -201,6 +201,8 @@ public struct AppDescription: Codable, Sendable {
   public var reason: String?
   /// Why.
   public var message: String
+  /// Whether what is wanted has been reached, or given up; nil of an engine that does not say.
+  public var isSettled: Bool?
   /// The revision that is wanted.
   public var revision: Int
   /// How many replicas are wanted.

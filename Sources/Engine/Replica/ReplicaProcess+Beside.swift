@@ -36,7 +36,8 @@ extension ReplicaProcess {
     if let container = command.container, signal == .kill || signal == .stop {
       do { try await beside.podman.kill(signal, container.name) } catch { return "\(error)" }
     } else {
-      link?.send(signal)
+      guard let link, main > 0, !isEnded else { return "no program of it runs that could be told" }
+      link.send(signal)
     }
     return nil
   }

@@ -85,8 +85,10 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
   var readySince: Int64?
   /// The cgroup that its program was started in; nil when it has none of its own.
   var cgroup: String?
-  /// Whether it goes by itself; nil of one that does not.
-  var isQuitting: Bool?
+  /// Since when it goes by itself, on the same clock; nil of one that does not.
+  var quitsSince: Int64?
+  /// Whether it had settled then.
+  var hasSettled: Bool?
   var stop: Stop?
   /// In which step of its plan its keeper waits for its turn; nil when it goes through it by itself.
   var turn: Int?
@@ -110,7 +112,8 @@ struct ReplicaRecord: Codable, Sendable, Equatable {
       if stop != nil { .stopping } else if let readySince { .ready(since: Instant(nanoseconds: readySince)) } else { .starting }
     return Replica(
       number: ReplicaNumber(number), revision: revision, phase: phase, startedAt: Instant(nanoseconds: startedAt),
-      isQuitting: isQuitting ?? false)
+      isQuitting: quitsSince != nil,
+      hasSettled: hasSettled ?? false)
   }
 }
 
