@@ -11,6 +11,7 @@ import Testing
     /// The column of the key.
     var column: Int
     var key: String
+    var value: String
     var path: String
     var parent: String
     /// The number of the line after its value.
@@ -37,10 +38,11 @@ import Testing
       }
       let parent = open.last?.path ?? ""
       let key = String(line.dropFirst(column - 1).prefix { $0 != ":" })
+      let value = line.dropFirst(column + key.count).drop { $0 == " " }
       let path = parent.isEmpty ? key : "\(parent).\(key)"
       var end = index + 1
       while end < lines.count, lines[end].prefix(while: { $0 == " " }).count >= column { end += 1 }
-      keys.append(Line(number: index + 1, column: column, key: key, path: path, parent: parent, end: end))
+      keys.append(Line(number: index + 1, column: column, key: key, value: String(value), path: path, parent: parent, end: end))
       open.append((column, path))
     }
     return keys
@@ -103,5 +105,19 @@ import Testing
     #expect(mistake?.position == Position(line: key.number, column: key.column))
     let expected = key.parent.hasSuffix(".exits") ? "expected an exit code of 0 to 255" : "unknown key \"\(name)\""
     #expect(mistake?.message.hasPrefix(expected) == true)
+  }
+
+  /// What a key of a number, a length of time or a size says of it, below and above all ranges.
+  @Test(arguments: keys.filter { $0.value.first?.isNumber == true })
+  func aKeyOutOfRange(_ key: Line) {
+    for wrong in ["-1", "99999999999999999999", "99999999999999999999h"] {
+      var changed = Self.lines
+      changed[key.number - 1] = changed[key.number - 1].prefix(key.column - 1) + "\(key.key): \(wrong)"
+      let error = #expect(throws: AppFileError.self, "\(wrong)") { try read(changed.joined(separator: "\n")) }
+      let mistake = error?.mistakes.first { $0.path.hasPrefix(key.path) }
+      #expect(
+        mistake?.position == Position(line: key.number, column: key.column + key.key.count + 2), "\(wrong): \(mistake.debugDescription)")
+      #expect(mistake?.message.contains("expected") == true, "\(wrong): \(mistake.debugDescription)")
+    }
   }
 }

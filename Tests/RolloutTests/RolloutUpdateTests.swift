@@ -107,6 +107,27 @@ import Testing
     }
   }
 
+  /// One of the new revision that has served and goes by itself takes as long as it takes: that is no failure of the update, nor is its end.
+  @Test func oneThatHasServedAndLeavesIsNotLate() {
+    var app = TestApp(deadline: .seconds(5))
+    app.up(2)
+    app.want(2, 2)
+    app.ready(3)
+    #expect(app.stops == [1])
+    app.ends(1)
+    app.feed(.quitting(ReplicaNumber(3)))
+    app.ready(4)
+    // The one of the old revision has to stay: two available are promised.
+    #expect(app.stops == [] && app.rollout.available(at: app.now) == 2)
+    app.pass(.seconds(60))
+    #expect(app.notes == [] && app.stops == [] && app.rollout.desired.revision == 2)
+    app.ends(3, .failed)
+    #expect(app.rollout.desired.revision == 2)
+    app.pass(.seconds(10))
+    app.ready(5)
+    #expect(app.stops == [2])
+  }
+
   @Test func aRevisionThatAsksAgainAndAgainToBeRestartedIsUndone() {
     var app = TestApp()
     app.up(1)

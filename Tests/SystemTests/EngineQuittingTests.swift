@@ -120,4 +120,55 @@ import Testing
     #expect(try await test.events().count { $0.reason == "Stopping" } == 1)
     await test.down(again)
   }
+
+  /// Also when it was never ready, and when the engine dies meanwhile: the grace is not begun anew, and no probe is waited for.
+  @Test(arguments: [false, true]) func oneThatHangsBeforeItIsReadyIsReplaced(dies: Bool) async throws {
+    let test = try LifecycleCase(stop: "grace: 1s")
+    try test.workspace.write(
+      "hang.py",
+      """
+      import os, signal, socket
+      notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+      notify.connect(os.environ["NOTIFY_SOCKET"])
+      if os.path.exists("told"): open("well", "w").close()
+      else: notify.send(b"STOPPING=1")
+      open("told", "w").close()
+      while True: signal.pause()
+      """)
+    try test.workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web:
+          command: [/usr/bin/python3, hang.py]
+          ready: { exec: [test, -e, well], every: 20ms }
+          stop: { grace: 2s }
+          update: { settle: 0s, deadline: 300s }
+          restart: { backoff: 10ms..100ms }
+      """)
+    var up = try test.workspace.lastcall("up")
+    try await up.says("web-1 says that it stops")
+    if dies {
+      up.send(.kill)
+      _ = await up.ended()
+      up = try test.workspace.lastcall("up")
+    }
+    try await up.says("web-1 said that it stops, and runs on after its grace")
+    try await up.says("web-2 is ready")
+    await test.down(up)
+  }
+
+  /// What is left of one that has ended is ended as soon as a user wants that, and has no program that could be told anything.
+  @Test func theSidecarsOfTheDeadAreStoppedAtOnce() async throws {
+    let test = try LifecycleCase(
+      stop: "grace: 400s", more: ["restart: { backoff: 10ms..100ms }", "sidecars:", LifecycleCase.sidecar("mesh", "deaf")])
+    let up = try await test.up()
+    kill(try test.pid("main"), SIGKILL)
+    try await test.until("TERM mesh")
+    #expect(try await test.lastcall("kill", "-s", "HUP", "web", code: 1).contains("no program of it runs"))
+    try await test.lastcall("stop", "-t", "0", "web")
+    #expect(try await test.has("Exited", "web-1-mesh was ended by KILL"))
+    #expect(try await !test.has("Killing", "Stopping replica web-1"))
+    await test.down(up)
+  }
 }

@@ -58,6 +58,23 @@ import Testing
     await test.down(again)
   }
 
+  /// The engine dies while a replica's sidecar gets ready: the next one ends that, and tells it, before it starts another.
+  @Test func theEndOfASidecarWhoseReplicaNeverStartedIsTold() async throws {
+    let test = try LifecycleCase(
+      stop: "grace: 60s", more: ["sidecars:", LifecycleCase.sidecar("mesh").replacingOccurrences(of: "ready-mesh", with: "go")])
+    let up = try test.workspace.lastcall("up")
+    try await test.until("start mesh")
+    try await up.says("web-1-mesh started")
+    up.send(.kill)
+    _ = await up.ended()
+    try test.touch("go")
+    let again = try test.workspace.lastcall("up")
+    try await again.says("RolloutComplete")
+    #expect(try await reasons(test, of: "web-1-mesh") == ["Started", "Exited"])
+    #expect(test.trace().count { $0 == "start mesh" } == 2)
+    await test.down(again)
+  }
+
   /// What cannot be executed has not started.
   @Test func whatCannotBeExecutedHasNotStarted() async throws {
     let workspace = try Product.workspace()

@@ -47,6 +47,38 @@ import Testing
     await workspace.remove()
   }
 
+  /// Who is stopped while it waits for its turn is not started when that comes, nor by a deploy of all.
+  @Test(arguments: [["stop", "web"], ["scale", "web=0"]]) func whatIsStoppedWhileItWaitsStaysSo(arguments: [String]) async throws {
+    let workspace = try Product.workspace()
+    try workspace.write(
+      "lastcall.yaml",
+      """
+      apps:
+        web: { command: [sh, -c, 'touch started; exec sleep 1000'], after: migrate, update: { settle: 0s } }
+        migrate: { kind: job, command: [sh, -c, 'test -e ok'], restart: { policy: never } }
+      """)
+    let up = try workspace.lastcall("up")
+    try await up.says("web waits for migrate")
+    func ask(_ words: [String], code: UInt8 = 0) async throws {
+      let run = try workspace.start(Product.path("lastcall"), words)
+      #expect(await run.ended() == .code(code), "\(words): \(run.output)")
+    }
+    try await ask(["start"])
+    try await ask(["scale", "web=2"], code: 1)
+    try await ask(arguments)
+    try workspace.write("ok", "")
+    try await ask(["restart", "migrate"])
+    try await up.says("web was stopped and stays so")
+    try await ask(["deploy"])
+    #expect(try await workspace.rows().first { $0.name == "web" }?.state == "Stopped")
+    #expect(!FileManager.default.fileExists(atPath: workspace.directory + "/started"))
+    try await ask(["start", "web"])
+    #expect(try await workspace.rows().first?.name == "web-1")
+    up.send(.int)
+    #expect(await up.ended() == .code(0), "\(up.output)")
+    await workspace.remove()
+  }
+
   /// Requests wait for an app that waits for another, also after an engine died in the middle of a `down`; stopping it answers them.
   @Test func requestsWaitForAnAppThatIsToCome() async throws {
     let workspace = try Product.workspace()

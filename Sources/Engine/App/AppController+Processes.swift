@@ -210,6 +210,17 @@ extension AppController {
     let orphans = found.filter { ledger.records[ReplicaNumber($0.number)] == nil }
     let living = orphans.map(\.name).filter { ReplicaDirectory(context.paths.replica($0)).isHeld }
     do { try await Leftovers.stop(context.paths, only: living) { _ in } } catch { note(.warning, "Doubt", "\(error)") }
-    for orphan in orphans { ledger.outbox.append(.replicaGone(orphan.name)) }
+    for orphan in orphans {
+      tellOfEnd(ofOrphan: orphan)
+      ledger.outbox.append(.replicaGone(orphan.name))
+    }
+  }
+
+  /// Its keeper was asked to end it by nobody who could have told.
+  private func tellOfEnd(ofOrphan record: ReplicaRecord) {
+    let directory = ReplicaDirectory(context.paths.replica(record.name))
+    guard record.isOfThisBoot, directory.record()?.startedAt == record.startedAt, let processes = directory.processes() else { return }
+    let key = ReplicaProcess.key("end", of: ProcessIdentity(pid: processes.keeper, startTime: processes.keeperStart))
+    note(.normal, "Exited", "\(record.name) \(ExitWords.of(directory.exit()?.exitStatus))", record.name, key: key)
   }
 }

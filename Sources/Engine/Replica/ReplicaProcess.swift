@@ -158,8 +158,11 @@ actor ReplicaProcess {
   }
 
   /// The same whichever engine tells of it: the keeper, and which of its events.
-  func key(_ what: String) -> String? {
-    identity.map { "\(ReplicaRecord.currentBoot)/\($0.pid)/\($0.startTime)/\(what)" }
+  func key(_ what: String) -> String? { identity.map { Self.key(what, of: $0) } }
+
+  /// The key of an event of a keeper's.
+  static func key(_ what: String, of keeper: ProcessIdentity) -> String {
+    "\(ReplicaRecord.currentBoot)/\(keeper.pid)/\(keeper.startTime)/\(what)"
   }
 
   /// The key of an event of its stop, which a shorter grace does not change.
