@@ -45,7 +45,10 @@ struct Background {
 
   private func start() throws -> Int32 {
     try EnginePaths.makePrivate(file.paths.state)
-    let output = try Path(string: log).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW)
+    let output: Descriptor
+    do { output = try Path(string: log).open(O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW) } catch {
+      throw CommandFailure(code: 1, message: "\(log) cannot be opened: \(error); remove it, or set LASTCALL_STATE_DIR")
+    }
     defer { output.close() }
     let null = try Path("/dev/null").open(O_RDWR)
     defer { null.close() }

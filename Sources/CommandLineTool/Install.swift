@@ -24,7 +24,8 @@ struct Install: AsyncParsableCommand {
     if onlyPrints { return Output.write(unit, to: .standardOutput) }
     let home = file.environment["HOME"] ?? "/"
     let isRoot = getuid() == 0
-    let directory = isRoot ? "/etc/systemd/system" : (file.environment["XDG_CONFIG_HOME"] ?? home + "/.config") + "/systemd/user"
+    let named = file.environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+    let directory = isRoot ? "/etc/systemd/system" : (named ?? home + "/.config") + "/systemd/user"
     let path = directory + "/lastcall-\(spec.name).service"
     if FileManager.default.fileExists(atPath: path), !force {
       throw CommandFailure(code: 1, message: "\(path) is there already; replace it with --force")

@@ -29,15 +29,15 @@ struct Logs: AsyncParsableCommand {
     _ = try begin()
   }
 
-  /// The time of the first line that is shown, as lines have it.
+  /// The time of the first line that is shown, as lines have it but for their fraction and Z: they sort after it as text.
   private func begin() throws -> String? {
     guard let since else { return nil }
     let formatter = ISO8601DateFormatter()
-    if let date = formatter.date(from: since) { return formatter.string(from: date) }
+    if let date = formatter.date(from: since) { return String(formatter.string(from: date).dropLast()) }
     guard let age = TimeSpan(since) else {
       throw ValidationError("expected an age such as 90s, 5m or 2h, or a time such as 2026-11-22T08:00:00Z; found \(since)")
     }
-    return formatter.string(from: Date(timeIntervalSinceNow: -Double(age.nanoseconds) / 1e9))
+    return String(formatter.string(from: Date(timeIntervalSinceNow: -Double(age.nanoseconds) / 1e9)).dropLast())
   }
 
   func run() async throws {

@@ -33,13 +33,13 @@ public struct EnginePaths: Sendable {
     let key = String(format: "%016llx", Self.hash(real))
     let user = getuid()
     func named(_ variable: String) -> String? { environment[variable].flatMap { $0.isEmpty ? nil : $0 } }
-    var base = named("LASTCALL_RUN_DIR") ?? (user == 0 ? "/run/lastcall" : environment["XDG_RUNTIME_DIR"].map { $0 + "/lastcall" })
+    var base = named("LASTCALL_RUN_DIR") ?? (user == 0 ? "/run/lastcall" : named("XDG_RUNTIME_DIR").map { $0 + "/lastcall" })
     if (base ?? "").utf8.count + 1 + key.utf8.count > Self.longestRun { base = nil }
     run = (base ?? Self.fallback) + "/" + key
     let home = environment["HOME"] ?? "/"
     let stateBase =
       named("LASTCALL_STATE_DIR")
-      ?? (user == 0 ? "/var/lib/lastcall" : (environment["XDG_STATE_HOME"] ?? home + "/.local/state") + "/lastcall")
+      ?? (user == 0 ? "/var/lib/lastcall" : (named("XDG_STATE_HOME") ?? home + "/.local/state") + "/lastcall")
     state = stateBase + "/" + key
   }
 

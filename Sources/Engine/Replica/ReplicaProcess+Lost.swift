@@ -11,9 +11,9 @@ extension ReplicaProcess {
       let left = count == 0 ? "it left nothing" : "what it left is stopped: \(count) \(count == 1 ? "process" : "processes")"
       await report(.warning, "KeeperLost", "the keeper of \(name) was killed; \(left)", key: key("lost"))
     }
-    let deadline = min(Clock.now + plan.grace, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
-    await stopContainer(by: deadline)
-    await survivors.stop(by: plan.firstSignal, deadline: deadline)
+    let limit = Clock.now + plan.grace
+    await stopContainer(by: sweepDeadline(limit))
+    await survivors.stop(by: plan.firstSignal) { await self.sweepDeadline(limit) }
     let suspects = survivors.suspects()
     guard directory.isHeld || !suspects.isEmpty else { return }
     isInDoubt = true
@@ -29,6 +29,11 @@ extension ReplicaProcess {
       try? await TaskThreads.sleep(.seconds(1))
     }
     isInDoubt = directory.isHeld || !survivors.suspects().isEmpty
+  }
+
+  /// Until when what a killed keeper has left has time; a user can make that shorter meanwhile.
+  private func sweepDeadline(_ limit: Instant) -> Instant {
+    isSweepHurried ? Clock.now : min(limit, request.map { Instant(nanoseconds: $0.deadline) } ?? .never)
   }
 
   // MARK: - A run directory that somebody has deleted

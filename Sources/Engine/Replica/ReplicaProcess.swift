@@ -80,6 +80,8 @@ actor ReplicaProcess {
   private(set) var exitStatus: ExitStatus?
   /// Whether something of it may still run, though its keeper is gone.
   var isInDoubt = false
+  /// Whether what a killed keeper has left is given no more time.
+  var isSweepHurried = false
   /// Whether its stop has begun, before its keeper is asked.
   var isLeaving = false
   private(set) var lastProbe = ""
@@ -247,6 +249,7 @@ actor ReplicaProcess {
 
   func keeperEnded() async {
     link?.close()
+    link = nil
     await endCustody()
     if let record = directory.exit() {
       await tellLate(record)
@@ -400,6 +403,7 @@ actor ReplicaProcess {
   /// Skips to the plan's next signal.
   func escalate() async {
     guard await isTellable() else { return }
-    link?.escalate(id: RequestIDs.next())
+    // What a killed keeper has left was sent its signal; the next one is KILL.
+    if let link { link.escalate(id: RequestIDs.next()) } else { isSweepHurried = true }
   }
 }

@@ -56,11 +56,11 @@ struct Survivors {
     }
   }
 
-  /// Tells them to stop, and kills what is left at the deadline.
-  func stop(by signal: Signal, deadline: Instant) async {
+  /// Tells them to stop, and kills what is left at the deadline, which may come nearer meanwhile.
+  func stop(by signal: Signal, deadline: @Sendable () async -> Instant) async {
     var told: Set<ProcessIdentity> = []
     var left = find()
-    while !left.isEmpty, Clock.now < deadline {
+    while !left.isEmpty, Clock.now < (await deadline()) {
       for process in left where told.insert(process).inserted { try? ProcessHandle.send(signal, to: process) }
       try? await TaskThreads.sleep(Self.look)
       left = find()

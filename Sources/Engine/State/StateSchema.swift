@@ -19,8 +19,11 @@ enum StateSchema {
     }
     // The command line reads while an engine writes.
     configuration.busyMode = .timeout(10)
-    var file = stat()
-    if lstat(path, &file) == 0, file.st_mode & S_IFMT != S_IFREG { throw EngineError("\(path) is not a file of ours; remove it") }
+    for suffix in ["", "-wal", "-shm"] {
+      var file = stat()
+      guard lstat(path + suffix, &file) == 0, file.st_mode & S_IFMT != S_IFREG else { continue }
+      throw EngineError("\(path + suffix) is not a file of ours; remove it")
+    }
     try makePrivate(path)
     do {
       let queue = try DatabaseQueue(path: path, configuration: configuration)
