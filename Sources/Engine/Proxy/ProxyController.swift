@@ -52,6 +52,8 @@ actor ProxyController {
   func adopt(_ records: [ReplicaRecord]) async -> Bool {
     for record in records.sorted(by: { $0.number > $1.number }) {
       count = max(count, record.number)
+      // Its numbers may be anybody's by now.
+      guard record.isOfThisBoot else { continue }
       let process = IngressProcess(record, app: app, listener: listener, context: context)
       guard await process.adopt() else {
         Task { await process.untilEnded() }

@@ -19,8 +19,12 @@ enum StateSchema {
     }
     // The command line reads while an engine writes.
     configuration.busyMode = .timeout(10)
+    let directory = URL(fileURLWithPath: path).deletingLastPathComponent().path
+    var file = stat()
+    guard lstat(directory, &file) == 0, file.st_mode & S_IFMT == S_IFDIR else {
+      throw EngineError("\(directory) is not a directory of ours; remove it, or set LASTCALL_STATE_DIR")
+    }
     for suffix in ["", "-wal", "-shm"] {
-      var file = stat()
       guard lstat(path + suffix, &file) == 0, file.st_mode & S_IFMT != S_IFREG else { continue }
       throw EngineError("\(path + suffix) is not a file of ours; remove it")
     }
