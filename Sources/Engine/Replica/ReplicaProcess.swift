@@ -159,19 +159,6 @@ actor ReplicaProcess {
     return nil
   }
 
-  /// The same whichever engine tells of it: the keeper, and which of its events.
-  func key(_ what: String) -> String? { identity.map { Self.key(what, of: $0) } }
-
-  /// The key of an event of a keeper's.
-  static func key(_ what: String, of keeper: ProcessIdentity) -> String {
-    "\(ReplicaRecord.currentBoot)/\(keeper.pid)/\(keeper.startTime)/\(what)"
-  }
-
-  /// The key of an event of its stop, which a shorter grace does not change.
-  nonisolated func key(ofStop what: String, _ request: ReplicaRecord.Stop) -> String {
-    "\(ReplicaRecord.currentBoot)/\(owner)/\(name)/\(request.since ?? request.deadline)/\(what)"
-  }
-
   private func take(_ message: KeeperMessage) async {
     if message.reply == "keeper" { await greeted(message) }
     if message.ok == false { await refused(message.error) }
@@ -294,9 +281,6 @@ actor ReplicaProcess {
     await report(.normal, "Started", "\(name) started", key: key("started"))
     hasStarted = true
   }
-
-  /// The key of the event that says how it ended.
-  var endKey: String? { key("end") }
 
   /// Waits until nothing of the replica is left.
   func untilEnded() async { await withCheckedContinuation { waiter in end.then { waiter.resume() } } }
